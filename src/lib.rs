@@ -1,0 +1,9 @@
+//! tokend keeps Adobe Pass client credentials and access tokens for the player applications of a
+//! device, and serves them over D-Bus. This is the map: one line for each module.
+
+/// Names, credentials, tokens and attempt records: plain data.
+pub mod model;
+/// A string that cannot be printed.
+pub mod secret;
+/// Boot time, wall time, "now": types only.
+pub mod time;

@@ -1,0 +1,3 @@
+//! The tokend binary.
+
+fn main() {}
