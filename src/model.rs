@@ -179,9 +179,26 @@ pub struct Slot {
     /// Received, and not proven yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Credentials>,
-    /// No longer in use; kept all the same, the oldest first.
+    /// No longer in use; kept all the same, the oldest first, up to [`Slot::MOST_REPLACED`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<Credentials>,
+}
+
+impl Slot {
+    /// The most credentials that are kept after their time. A statement is registered anew once a
+    /// day at the most, and only while a server refuses what it has issued.
+    pub const MOST_REPLACED: usize = 12;
+
+    /// Keeps credentials that are no longer in use, without what only the server's answer said of
+    /// them, so that a talkative server cannot fill the disk.
+    pub fn put_aside(&mut self, credentials: Option<Credentials>) {
+        let Some(mut credentials) = credentials else { return };
+        credentials.scopes.clear();
+        credentials.redirect_uris.clear();
+        self.replaced.push(credentials);
+        let surplus = self.replaced.len().saturating_sub(Self::MOST_REPLACED);
+        self.replaced.drain(..surplus);
+    }
 }
 
 /// All credentials of one statement, by the origin that issued them. Stored in two copies.

@@ -1,0 +1,275 @@
+//! What each answer of the server means: the contract's table, row by row.
+
+use std::time::Duration;
+
+use super::app::{Errand, Flight};
+use super::engine::Lifecycle;
+use super::schedule::{self, MARGIN, Plan};
+use super::{Action, RequestId, limits};
+use crate::model::{AppId, Credentials, Token};
+use crate::oauth::{AccessToken, Failure};
+use crate::time::Now;
+use crate::view::ErrorName;
+
+impl Lifecycle {
+    pub(super) fn registered(
+        &mut self,
+        now: Now,
+        id: &AppId,
+        request: RequestId,
+        result: Result<Credentials, Failure>,
+    ) {
+        let Some(flight) = self.land(id, request) else { return };
+        self.settle(now, &flight, result.as_ref().err());
+        if flight.discard {
+            return;
+        }
+        match result {
+            Ok(credentials) => self.received(now, id, &flight, credentials),
+            Err(failure) => self.not_registered(now, id, &flight, failure),
+        }
+    }
+
+    /// New client credentials: pending, and on the disk before anything is done with them.
+    fn received(&mut self, now: Now, id: &AppId, flight: &Flight, credentials: Credentials) {
+        let Some(app) = self.apps.get_mut(id) else { return };
+        let slot = app.slot_mut(flight.statement, &flight.origin);
+        let unproven = slot.pending.replace(credentials);
+        slot.put_aside(unproven);
+        let mut attempts = app.attempts(flight.statement, &flight.origin);
+        limits::registered(&mut attempts);
+        app.set_attempts(flight.statement, &flight.origin, attempts);
+        app.anew = false;
+        app.turn = 0;
+        app.registration.succeed(Plan::fixed(now.boot));
+        app.fetching.succeed(Plan::fixed(now.boot));
+        let text = format!("{id}: registered; the client credentials are stored");
+        self.actions.push(Action::Log { level: log::Level::Info, text });
+        self.save_credentials(id, flight.statement);
+        self.save_record(id);
+    }
+
+    fn not_registered(&mut self, now: Now, id: &AppId, flight: &Flight, failure: Failure) {
+        let Errand::Register { anew, before, .. } = &flight.errand else { return };
+        let Some(app) = self.apps.get_mut(id) else { return };
+        // Only a request that may have reached the server counts as one without an answer.
+        let mut attempts = app.attempts(flight.statement, &flight.origin);
+        match &failure {
+            Failure::Unavailable { sent: true, .. } => {}
+            Failure::Unavailable { sent: false, .. } => attempts = before.clone(),
+            _ => {
+                attempts = before.clone();
+                attempts.unanswered = 0;
+            }
+        }
+        let wait = if *anew {
+            limits::anew_wait(&attempts, &self.boot_id, now)
+        } else {
+            limits::unanswered_wait(&attempts, &self.boot_id, now)
+        };
+        app.set_attempts(flight.statement, &flight.origin, attempts);
+        let floor = now.boot.after(wait);
+        let left = app.usable_for(now.boot);
+        let track = &mut app.registration;
+        match failure {
+            Failure::Throttled { status, .. } => {
+                let text = format!("the server throttles registrations (HTTP {status})");
+                track.fail(ErrorName::Throttled, text, now.boot);
+                track.plan = Plan::fixed(now.boot.max(floor));
+            }
+            Failure::Refused { status, error, description } => {
+                let text = refusal("the software statement", status, &error, &description);
+                track.fail(ErrorName::Rejected, text, now.boot);
+                track.hold(now.boot, left);
+                self.save_record(id);
+            }
+            Failure::InvalidClient { description } => {
+                let text = refusal("the software statement", 400, "invalid_client", &description);
+                track.fail(ErrorName::Rejected, text, now.boot);
+                track.hold(now.boot, left);
+                self.save_record(id);
+            }
+            Failure::Unavailable { reason, .. } => {
+                let text = format!("registration failed: {reason}");
+                track.fail(ErrorName::Unavailable, text, now.boot);
+                track.plan = Plan::backoff(now.boot, track.failures, floor, &mut self.rng);
+            }
+        }
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        now: Now,
+        id: &AppId,
+        request: RequestId,
+        result: Result<AccessToken, Failure>,
+    ) {
+        let Some(flight) = self.land(id, request) else { return };
+        self.settle(now, &flight, result.as_ref().err());
+        if flight.discard || flight.origin != self.policy.origin {
+            return;
+        }
+        match result {
+            Ok(token) => self.received_token(now, id, &flight, token),
+            Err(failure) => self.not_fetched(now, id, &flight, failure),
+        }
+    }
+
+    fn received_token(&mut self, now: Now, id: &AppId, flight: &Flight, answer: AccessToken) {
+        let Errand::Fetch { pending } = flight.errand else { return };
+        self.proven(now, id, flight, pending);
+        let Some(app) = self.apps.get_mut(id).filter(|app| app.present) else { return };
+        let lifetime = Duration::from_secs(u64::from(answer.expires_in));
+        let expires = flight.started.after(lifetime);
+        if expires <= now.boot.after(MARGIN) {
+            // Not worth keeping, let alone instead of a token that can still be served.
+            let text = "the token had expired when it arrived".to_owned();
+            app.fetching.fail(ErrorName::Unavailable, text, now.boot);
+            let failures = app.fetching.failures;
+            app.fetching.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
+            return;
+        }
+        let last = app.token.as_ref().or(app.rejected.as_ref());
+        let same = last.is_some_and(|last| last.value == answer.value);
+        if !same || app.number == 0 {
+            app.number += 1;
+        }
+        let token = Token {
+            value: answer.value,
+            number: app.number,
+            lifetime: answer.expires_in,
+            statement: flight.statement,
+            origin: flight.origin.clone(),
+            boot_id: self.boot_id.clone(),
+            expires_boot: expires,
+            expires_wall: now.wall.after(lifetime).before(now.boot.since(flight.started)),
+        };
+        app.rejected = None;
+        app.parked = None;
+        app.token = Some(token.clone());
+        let point = schedule::refresh_point(now.boot, expires, lifetime, &mut self.rng);
+        app.fetching.succeed(Plan::refresh(point));
+        self.actions.push(Action::SaveToken { app: id.clone(), token });
+    }
+
+    /// A token was fetched with these credentials: they are good, and what they replace is not
+    /// used any more, but kept.
+    fn proven(&mut self, now: Now, id: &AppId, flight: &Flight, pending: bool) {
+        let Some(app) = self.apps.get_mut(id) else { return };
+        let before = app.record.clone();
+        app.turn = 0;
+        app.anew = false;
+        let slot = app.slot_mut(flight.statement, &flight.origin);
+        let filed = if pending {
+            let old = slot.current.take();
+            slot.put_aside(old);
+            slot.current = slot.pending.take();
+            true
+        } else {
+            // The old ones are accepted again: those that were to replace them are not needed.
+            let superseded = slot.pending.take();
+            let any = superseded.is_some();
+            slot.put_aside(superseded);
+            any
+        };
+        let mut attempts = app.attempts(flight.statement, &flight.origin);
+        limits::proven(&mut attempts, &self.boot_id, now);
+        app.set_attempts(flight.statement, &flight.origin, attempts);
+        if app.present {
+            app.record.active = Some(flight.statement);
+        }
+        let record = app.record != before;
+        if filed {
+            self.save_credentials(id, flight.statement);
+        }
+        if record {
+            self.save_record(id);
+        }
+    }
+
+    fn not_fetched(&mut self, now: Now, id: &AppId, flight: &Flight, failure: Failure) {
+        match failure {
+            Failure::InvalidClient { description } => {
+                self.invalid_client(now, id, flight, &description);
+            }
+            failure => {
+                let Some(app) = self.apps.get_mut(id) else { return };
+                let left = app.usable_for(now.boot);
+                let track = &mut app.fetching;
+                match failure {
+                    Failure::Throttled { status, .. } => {
+                        let text = format!("the server throttles token requests (HTTP {status})");
+                        track.fail(ErrorName::Throttled, text, now.boot);
+                        track.plan = Plan::fixed(now.boot);
+                    }
+                    Failure::Refused { status, error, description } => {
+                        let text = refusal("the token request", status, &error, &description);
+                        track.fail(ErrorName::Rejected, text, now.boot);
+                        track.hold(now.boot, left);
+                    }
+                    Failure::Unavailable { reason, .. } => {
+                        let text = format!("no token could be fetched: {reason}");
+                        track.fail(ErrorName::Unavailable, text, now.boot);
+                        let failures = track.failures;
+                        track.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
+                    }
+                    Failure::InvalidClient { .. } => {}
+                }
+            }
+        }
+    }
+
+    /// The server does not know the client credentials, or says so in a bad minute.
+    fn invalid_client(&mut self, now: Now, id: &AppId, flight: &Flight, description: &str) {
+        let Some(app) = self.apps.get_mut(id) else { return };
+        let valid = app.usable_for(now.boot).is_some();
+        let least = self.policy.reregister_after;
+        let mut attempts = app.attempts(flight.statement, &flight.origin);
+        let had_enough = limits::refused_enough(&attempts, least, valid);
+        limits::refused(&mut attempts, &self.boot_id, now);
+        let enough = limits::refused_enough(&attempts, least, valid);
+        let wait = limits::anew_wait(&attempts, &self.boot_id, now);
+        // New credentials are refused like the ones they were to replace.
+        let pending =
+            app.slot(flight.statement, &flight.origin).is_some_and(|s| s.pending.is_some());
+        let name =
+            if pending && attempts.anew > 0 { ErrorName::Rejected } else { ErrorName::Unavailable };
+        let mut text = refusal("the client credentials", 400, "invalid_client", description);
+        if pending && attempts.anew > 0 {
+            text.push_str("; newly registered ones too");
+        }
+        app.set_attempts(flight.statement, &flight.origin, attempts);
+        app.turn = app.turn.wrapping_add(1);
+        app.fetching.fail(name, text, now.boot);
+        let failures = app.fetching.failures;
+        app.fetching.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
+        let ours = app.statement.as_ref().ok() == Some(&flight.statement);
+        if enough && ours && wait.is_zero() && !app.anew {
+            app.anew = true;
+            app.registration.succeed(Plan::fixed(now.boot));
+            let text =
+                format!("{id}: the server keeps refusing the client credentials: registering anew");
+            self.actions.push(Action::Log { level: log::Level::Error, text });
+        }
+        // Once the counts suffice there is nothing to add to them on the disk.
+        if !had_enough {
+            self.save_record(id);
+        }
+    }
+
+    /// What an answer means for the whole daemon.
+    fn settle(&mut self, now: Now, flight: &Flight, failure: Option<&Failure>) {
+        match failure {
+            Some(Failure::Throttled { retry_after, .. }) => {
+                self.governor.throttled(now.boot, flight.permit, *retry_after, &mut self.rng);
+            }
+            Some(Failure::Unavailable { .. }) => self.governor.unanswered(),
+            _ => self.governor.answered(flight.permit),
+        }
+    }
+}
+
+fn refusal(what: &str, status: u16, error: &str, description: &str) -> String {
+    let colon = if description.is_empty() { "" } else { ": " };
+    format!("the server refused {what} (HTTP {status} {error}{colon}{description})")
+}

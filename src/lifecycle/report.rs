@@ -1,0 +1,143 @@
+//! What callers and operators are told.
+
+use std::time::{Duration, SystemTime};
+
+use super::app::{App, Errand, Loading, Trouble};
+use super::engine::{Lifecycle, StoreState};
+use crate::model::AppId;
+use crate::time::{BootTime, Now};
+use crate::view::{AppState, AppView, CallError, ErrorName};
+
+impl Lifecycle {
+    /// What the bus shows of an application; none where it is not configured.
+    #[must_use]
+    pub fn view(&self, id: &AppId, now: Now) -> Option<AppView> {
+        let app = self.apps.get(id).filter(|app| app.present)?;
+        let origin = &self.policy.origin;
+        let token = app.served().filter(|_| app.usable_for(now.boot).is_some());
+        let expires_at = token.as_ref().map_or(0, |token| self.unix_seconds(token.expires));
+        let token_number = token.as_ref().map_or(0, |_| app.number);
+        let state = if token.is_some() { AppState::Ready } else { self.state(app) };
+        let credentials = app.candidate(origin).and_then(|best| app.credentials(best, origin));
+        Some(AppView {
+            state,
+            token,
+            token_number,
+            expires_at,
+            retry_at: self.next_try(app, now).map_or(0, |at| self.unix_seconds(at)),
+            last_error: self.last_error(app, now),
+            scopes: credentials.map(|c| c.scopes.clone()).unwrap_or_default(),
+            redirect_uris: credentials.map(|c| c.redirect_uris.clone()).unwrap_or_default(),
+            client_id_issued_at: credentials.map_or(0, |c| c.issued_at),
+        })
+    }
+
+    /// Why a caller gets no token.
+    pub(super) fn why_no_token(&self, app: &App, now: Now) -> CallError {
+        if !self.clock_set {
+            let message = "the clock is not set, so the server's certificate cannot be checked; \
+                           work goes on the moment it is set";
+            return CallError { name: ErrorName::Unavailable, message: message.to_owned() };
+        }
+        if let Some(trouble) = self.trouble(app) {
+            let message = self.message(trouble, app, now);
+            return CallError { name: trouble.name, message };
+        }
+        if let Some(until) = self.governor.pause(now.boot) {
+            let message =
+                format!("the server throttles this device; next try at {}", self.date(until));
+            return CallError { name: ErrorName::Throttled, message };
+        }
+        if let (Err(reason), None) = (&app.statement, app.candidate(&self.policy.origin)) {
+            let message = format!("{reason}; it is read again when it changes");
+            return CallError { name: ErrorName::Unavailable, message };
+        }
+        let message = "the server has not answered yet; the request goes on".to_owned();
+        CallError { name: ErrorName::Unavailable, message }
+    }
+
+    fn state(&self, app: &App) -> AppState {
+        if let Some(flight) = &app.flight {
+            return match flight.errand {
+                Errand::Register { .. } => AppState::Registering,
+                Errand::Fetch { .. } => AppState::Fetching,
+            };
+        }
+        let trouble = self.trouble(app).map(|trouble| trouble.name);
+        match trouble {
+            Some(ErrorName::Storage) => AppState::StorageError,
+            _ if !self.clock_set => AppState::ClockUnset,
+            Some(ErrorName::Rejected) => AppState::Rejected,
+            _ => AppState::Waiting,
+        }
+    }
+
+    /// What stands between the application and a token, the worst first.
+    fn trouble<'a>(&'a self, app: &'a App) -> Option<&'a Trouble> {
+        if let StoreState::Closed { track, .. } = &self.store {
+            return track.trouble.as_ref();
+        }
+        if app.loading == Loading::Failed {
+            return app.reading.trouble.as_ref();
+        }
+        // A refused statement is the last word only where no credentials are left to ask with, or
+        // where those are refused too.
+        let registration = app.registration.trouble.as_ref();
+        if app.anew || app.candidate(&self.policy.origin).is_none() {
+            return registration.or(app.fetching.trouble.as_ref());
+        }
+        app.fetching.trouble.as_ref()
+    }
+
+    /// The last failure of anything that is still to be done; empty where the last try succeeded.
+    fn last_error(&self, app: &App, now: Now) -> (String, String) {
+        let refused = app.registration.trouble.as_ref();
+        let trouble = self.trouble(app).or(refused).or(app.saving.trouble.as_ref());
+        if let Some(trouble) = trouble {
+            return (trouble.name.as_str().to_owned(), self.message(trouble, app, now));
+        }
+        match (&app.statement, app.candidate(&self.policy.origin)) {
+            (Err(reason), None) if app.loading == Loading::Done => {
+                (ErrorName::Unavailable.as_str().to_owned(), reason.clone())
+            }
+            _ => Default::default(),
+        }
+    }
+
+    /// What happened, since when, and when the next try is.
+    fn message(&self, trouble: &Trouble, app: &App, now: Now) -> String {
+        let since = self.date(trouble.since);
+        match self.next_try(app, now) {
+            Some(at) => format!("{}; since {since}; next try at {}", trouble.text, self.date(at)),
+            None => format!("{}; since {since}", trouble.text),
+        }
+    }
+
+    /// The next planned request, or the next look at the store.
+    fn next_try(&self, app: &App, now: Now) -> Option<BootTime> {
+        if let StoreState::Closed { track, .. } = &self.store {
+            return Some(track.plan.at);
+        }
+        if app.loading == Loading::Failed {
+            return Some(app.reading.plan.at);
+        }
+        if !self.clock_set {
+            return None;
+        }
+        let (_, at) = self.next_work(app)?;
+        if at <= now.boot {
+            return self.governor.ready(now.boot);
+        }
+        Some(self.governor.pause(now.boot).map_or(at, |pause| at.max(pause)))
+    }
+
+    fn unix_seconds(&self, at: BootTime) -> u64 {
+        let wall = self.offset.saturating_add_unsigned(at.0);
+        u64::try_from(wall / 1000).unwrap_or(0)
+    }
+
+    fn date(&self, at: BootTime) -> String {
+        let date = SystemTime::UNIX_EPOCH + Duration::from_secs(self.unix_seconds(at));
+        humantime::format_rfc3339_seconds(date).to_string()
+    }
+}

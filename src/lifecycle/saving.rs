@@ -1,0 +1,133 @@
+//! The store: opening it, and what to do when it fails.
+
+use super::app::{Errand, Loading, Track};
+use super::engine::{Lifecycle, StoreState};
+use super::schedule::Plan;
+use super::{Action, What};
+use crate::model::{AppId, StatementDigest};
+use crate::time::{BootTime, Now};
+use crate::view::ErrorName;
+
+impl Lifecycle {
+    pub(super) fn store_opened(&mut self) {
+        self.store = StoreState::Open;
+        let unread = self.apps.values().filter(|app| app.loading == Loading::Open);
+        let loads = unread.map(|app| Action::Load { app: app.id.clone() });
+        self.actions.extend(loads.collect::<Vec<_>>());
+    }
+
+    /// No registration, nothing overwritten; tried again with backoff.
+    pub(super) fn store_failed(&mut self, now: Now, message: String, key_is_final: bool) {
+        let mut track = match std::mem::replace(&mut self.store, StoreState::Opening) {
+            StoreState::Closed { track, .. } => track,
+            _ => Track::new(Plan::fixed(now.boot)),
+        };
+        track.fail(ErrorName::Storage, message, now.boot);
+        track.plan = Plan::backoff(now.boot, track.failures, now.boot, &mut self.rng);
+        self.store = StoreState::Closed { track, key_is_final };
+    }
+
+    pub(super) fn load_failed(&mut self, now: Now, id: &AppId, message: String) {
+        let Some(app) = self.apps.get_mut(id) else { return };
+        app.loading = Loading::Failed;
+        app.reading.fail(ErrorName::Storage, message, now.boot);
+        let failures = app.reading.failures;
+        app.reading.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
+    }
+
+    pub(super) fn save_credentials(&mut self, id: &AppId, statement: StatementDigest) {
+        let Some(app) = self.apps.get(id) else { return };
+        let Some(filed) = app.filed.get(&statement).cloned() else { return };
+        self.actions.push(Action::SaveCredentials { app: id.clone(), statement, filed });
+    }
+
+    pub(super) fn saved(&mut self, now: Now, id: &AppId, what: What) {
+        let Some(app) = self.apps.get_mut(id) else { return };
+        match what {
+            What::Record(serial) => {
+                app.unsaved.record = false;
+                if let Some(flight) = &mut app.flight
+                    && let Errand::Register { recording, .. } = &mut flight.errand
+                    && *recording == Some(serial)
+                {
+                    // Only now, with the attempt on the disk, may the registration be sent.
+                    *recording = None;
+                    flight.started = now.boot;
+                    self.actions.push(Action::Register {
+                        app: id.clone(),
+                        request: flight.request,
+                        origin: flight.origin.clone(),
+                        statement: flight.statement,
+                    });
+                }
+            }
+            What::Credentials(statement) => {
+                app.unsaved.credentials.remove(&statement);
+            }
+            What::Token => app.unsaved.token = false,
+            What::NoToken => {}
+        }
+        if app.unsaved.is_empty() {
+            app.saving.succeed(Plan::fixed(BootTime(0)));
+        } else if app.saving.trouble.is_some() {
+            // It works again: the rest at once.
+            app.saving.plan = Plan::fixed(now.boot);
+        }
+    }
+
+    pub(super) fn not_saved(&mut self, now: Now, id: &AppId, what: What, message: String) {
+        let Some(app) = self.apps.get_mut(id) else { return };
+        match what {
+            What::Record(serial) => {
+                let ours = |errand: &Errand| matches!(errand, Errand::Register { recording, .. } if *recording == Some(serial));
+                if let Some(flight) = app.flight.take_if(|flight| ours(&flight.errand)) {
+                    // Without a durable attempt record there is no registration.
+                    self.governor.unanswered();
+                    if let Errand::Register { before, .. } = flight.errand {
+                        app.set_attempts(flight.statement, &flight.origin, before);
+                    }
+                    let track = &mut app.registration;
+                    track.fail(ErrorName::Storage, message, now.boot);
+                    let failures = track.failures;
+                    track.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
+                    return;
+                }
+                app.unsaved.record = true;
+            }
+            What::Credentials(statement) => {
+                app.unsaved.credentials.insert(statement);
+            }
+            What::Token => app.unsaved.token = true,
+            What::NoToken => return,
+        }
+        app.saving.fail(ErrorName::Storage, message, now.boot);
+        let failures = app.saving.failures;
+        app.saving.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
+    }
+
+    /// Writes what is missing on the disk, one thing at a time.
+    pub(super) fn retry_saves(&mut self, now: Now) {
+        let due: Vec<_> = self
+            .apps
+            .values()
+            .filter(|app| !app.unsaved.is_empty() && app.saving.plan.at <= now.boot)
+            .map(|app| app.id.clone())
+            .collect();
+        for id in due {
+            let Some(app) = self.apps.get_mut(&id) else { continue };
+            // Until the answer is there, this is not asked again.
+            let failures = app.saving.failures.saturating_add(1);
+            app.saving.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
+            app.saving.plan.at = app.saving.plan.at.max(BootTime(now.boot.0 + 1));
+            if let Some(statement) = app.unsaved.credentials.first().copied() {
+                self.save_credentials(&id, statement);
+            } else if app.unsaved.record {
+                self.save_record(&id);
+            } else if let Some(token) = app.token.clone() {
+                self.actions.push(Action::SaveToken { app: id, token });
+            } else {
+                app.unsaved.token = false;
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The lifecycle's promises.
+
+mod random;
+mod rows;
+mod world;

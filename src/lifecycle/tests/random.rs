@@ -1,0 +1,474 @@
+//! A million random lives of a device, with the rules as invariants.
+//!
+//! Each life is a sequence of random events from a seeded generator: answers of every kind,
+//! callers, standby, power cuts in the middle of a write, reboots, clocks that jump, disks that
+//! fill, statements and servers that change. `TOKEND_LIVES` sets how many lives are led.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::world::*;
+use crate::lifecycle::{CallId, Desired, Event, PATIENCE};
+use crate::model::{AppId, Credentials, Origin, StatementDigest};
+use crate::oauth::{AccessToken, Failure};
+use crate::secret::Secret;
+use crate::time::WallTime;
+use crate::view::AppState;
+
+type Place = (AppId, StatementDigest, Origin);
+
+/// What the observer remembers, in true elapsed time (milliseconds that no clock of the device
+/// can change).
+struct Observer {
+    rng: Rng,
+    world: World,
+    truth: u64,
+    names: [&'static str; 2],
+    requests: Vec<u64>,
+    seen: usize,
+    /// `invalid_client` answers in a row, for each place.
+    refusals: BTreeMap<Place, Vec<u64>>,
+    /// When registrations anew were sent that may have reached the server.
+    anew: BTreeMap<Place, Vec<u64>>,
+    /// Which place client credentials were issued for.
+    issued: BTreeMap<String, Place>,
+    /// Everything that was ever proven or pending on the disk.
+    kept: BTreeMap<AppId, BTreeMap<String, Place>>,
+    /// When each token really ends.
+    ends: BTreeMap<String, u64>,
+    /// The token that must be served, while this process lives.
+    good: BTreeMap<AppId, (String, u64)>,
+    waiting: BTreeMap<CallId, u64>,
+}
+
+impl Observer {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut world = World::new();
+        world.seed = seed;
+        world.now.confirmed = rng.bool();
+        if rng.u8(..) < 32 {
+            world.now.wall = WallTime(0);
+        }
+        let names = ["cinema", "music"];
+        for name in names {
+            world.statements.insert(app(name), Ok(digest(1)));
+        }
+        let mut observer = Self {
+            rng,
+            world,
+            truth: 0,
+            names,
+            requests: Vec::new(),
+            seen: 0,
+            refusals: BTreeMap::new(),
+            anew: BTreeMap::new(),
+            issued: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            good: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+        };
+        observer.begin_process();
+        observer
+    }
+
+    fn begin_process(&mut self) {
+        self.requests.clear();
+        self.seen = 0;
+        self.good.clear();
+        self.waiting.clear();
+        self.world.answers.clear();
+        self.world.start();
+        self.check();
+    }
+
+    fn pass(&mut self, duration: Duration) {
+        self.truth += duration.as_millis() as u64;
+        self.world.pass(duration);
+    }
+
+    fn step(&mut self) {
+        let name = self.names[self.rng.usize(..2)];
+        let what = self.rng.u8(..100);
+        if std::env::var_os("TOKEND_TRACE").is_some() {
+            eprintln!(
+                "{} {what} {name} ref {:?} sent {:?} views {:?}",
+                self.truth,
+                self.refusals,
+                self.world.sent,
+                self.names.map(|n| self.world.life.view(&app(n), self.world.now).map(|v| (
+                    v.state,
+                    v.token_number,
+                    v.last_error.1
+                )))
+            );
+        }
+        match what {
+            0..=34 => self.wake(),
+            35..=64 => self.answer(),
+            65..=76 => {
+                let min_validity = if self.rng.bool() { 0 } else { self.rng.u32(..4000) };
+                let call = self.world.want_from(name, min_validity);
+                self.waiting.insert(call, self.truth);
+            }
+            77..=79 => self.replace(),
+            80..=81 => self.power_cut(),
+            82..=83 => self.reboot(),
+            84 => {
+                let span = Duration::from_millis(self.rng.u64(..200_000_000));
+                self.pass(span);
+                self.world.handle(Event::Tick);
+            }
+            85..=86 => self.set_clock(),
+            87..=88 => {
+                self.world.disk_full = !self.world.disk_full;
+            }
+            89 => {
+                self.world.store_broken = !self.world.store_broken;
+            }
+            90..=91 => self.world.handle(Event::NetworkBack),
+            92 => self.world.handle(Event::Reloaded),
+            93..=94 => self.change_statement(name),
+            95 => self.remove_or_return(name),
+            96 => self.move_server(),
+            97 => self.forget(name),
+            98 => {
+                if let Some(call) = self.waiting.keys().next().copied() {
+                    self.waiting.remove(&call);
+                    self.world.handle(Event::Gone { call });
+                }
+            }
+            _ => self.world.handle(Event::Tick),
+        }
+        self.check();
+    }
+
+    /// Sleeps until the next deadline, as the daemon does; time passes otherwise too.
+    fn wake(&mut self) {
+        let most = Duration::from_secs(self.rng.u64(1..2000));
+        let deadline = self.world.life.deadline(self.world.now);
+        let wait = deadline.map_or(most, |at| at.since(self.world.now.boot).min(most));
+        self.pass(wait);
+        self.world.handle(Event::Tick);
+    }
+
+    fn answer(&mut self) {
+        if self.world.sent.is_empty() {
+            return;
+        }
+        let sent = self.world.sent.remove(self.rng.usize(..self.world.sent.len()));
+        self.seen -= 1;
+        let span = self.rng.u64(..16_000);
+        self.pass(Duration::from_millis(span));
+        let Sent { app, request, .. } = sent.clone();
+        let failure = self.failure(sent.registers());
+        if sent.registers() {
+            let place = (app.clone(), sent.statement.unwrap(), sent.origin);
+            // Nothing was registered, and the daemon knows it.
+            if !matches!(failure, None | Some(Failure::Unavailable { sent: true, .. })) {
+                self.anew.get_mut(&place).map(Vec::pop);
+            }
+            let result = failure.map_or_else(
+                || {
+                    self.world.issued += 1;
+                    let credentials = credentials(self.world.issued);
+                    let id = credentials.client_id.expose().to_owned();
+                    self.issued.insert(id, place.clone());
+                    Ok(credentials)
+                },
+                Err,
+            );
+            let accepted = result.is_ok();
+            self.world.handle(Event::Registered { app, request, result });
+            self.accepted(accepted.then_some(place));
+            return;
+        }
+        let place = self.place_of(&app, &sent);
+        let mut success = None;
+        let result = match failure {
+            Some(failure) => {
+                if let (Failure::InvalidClient { .. }, Some(place)) = (&failure, place) {
+                    self.refusals.entry(place).or_default().push(self.truth);
+                }
+                Err(failure)
+            }
+            None => {
+                success = place;
+                let expires_in = [10, 60, 119, 120, 300, 3600, 21_600][self.rng.usize(..7)];
+                self.world.issued += 1;
+                let value = format!("token-{}", self.world.issued);
+                self.ends.insert(value.clone(), self.truth + u64::from(expires_in) * 1000);
+                Ok(AccessToken { value: Secret::new(value), expires_in })
+            }
+        };
+        let fresh = result.as_ref().ok().map(|token| token.value.expose().to_owned());
+        self.world.handle(Event::Fetched { app: app.clone(), request, result });
+        self.accepted(success);
+        // Served now, so it must be served until its end.
+        if let (Some(value), Some(view)) = (fresh, self.world.life.view(&app, self.world.now))
+            && let Some(token) = view.token
+            && token.value.expose() == value
+        {
+            let left = token.expires.since(self.world.now.boot).as_millis() as u64;
+            self.good.insert(app, (value, self.truth + left - 5_000));
+        }
+    }
+
+    /// The server has accepted the credentials. A success that a power cut or a full disk erases
+    /// is none: the refusals before it still count.
+    fn accepted(&mut self, place: Option<Place>) {
+        let Some(place) = place else { return };
+        let (app, statement, origin) = &place;
+        let record = self.world.disk.get(app).map(|stored| &stored.record);
+        let attempts = record.and_then(|record| record.attempts.get(statement)?.get(origin));
+        if attempts.is_none_or(|attempts| attempts.refusals == 0) {
+            self.refusals.remove(&place);
+        }
+    }
+
+    fn failure(&mut self, registers: bool) -> Option<Failure> {
+        match self.rng.u8(..20) {
+            0..=8 => None,
+            9..=10 => Some(unavailable()),
+            11..=12 => Some(no_answer()),
+            13 => Some(throttled(self.rng.bool().then(|| self.rng.u64(..5000)))),
+            14 => Some(refused()),
+            _ if registers => Some(no_answer()),
+            _ => Some(invalid_client()),
+        }
+    }
+
+    fn place_of(&self, app: &AppId, sent: &Sent) -> Option<Place> {
+        let id = sent.credentials.as_ref()?.client_id.expose();
+        let place = self.issued.get(id).cloned()?;
+        assert_eq!(place.0, *app, "credentials of another application");
+        Some(place)
+    }
+
+    fn replace(&mut self) {
+        let name = self.names[self.rng.usize(..2)];
+        let Some(view) = self.world.life.view(&app(name), self.world.now) else { return };
+        let Some(token) = view.token else { return };
+        self.world.calls += 1;
+        let call = self.world.calls;
+        self.waiting.insert(call, self.truth);
+        self.world.handle(Event::Replace { app: app(name), call, rejected: token.value });
+        let told = self.world.answers.get(&call).and_then(|answer| answer.as_ref().err());
+        if !told.is_some_and(|error| error.message.contains("it stays in use")) {
+            self.good.remove(&app(name));
+        }
+    }
+
+    /// The process dies in the middle of what it does next.
+    fn power_cut(&mut self) {
+        self.world.crash_after = Some(self.rng.u32(..3));
+        if self.rng.bool() {
+            self.wake();
+        } else {
+            self.answer();
+        }
+        self.world.crash_after = None;
+        let span = self.rng.u64(..60_000);
+        self.pass(Duration::from_millis(span));
+        self.begin_process();
+    }
+
+    fn reboot(&mut self) {
+        let off = Duration::from_millis(self.rng.u64(..100_000_000));
+        self.truth += off.as_millis() as u64;
+        let confirmed = self.rng.bool() && self.world.now.wall >= RELEASED;
+        self.world.boot += 1;
+        self.world.now.boot = crate::time::BootTime(self.rng.u64(1_000..60_000));
+        self.world.now.wall = self.world.now.wall.after(off);
+        self.world.now.confirmed = confirmed;
+        self.begin_process();
+    }
+
+    /// An unconfirmed clock may say anything; a confirmed one is right from then on.
+    fn set_clock(&mut self) {
+        let right = RELEASED.after(Duration::from_secs(HOUR) + Duration::from_millis(self.truth));
+        if self.rng.bool() {
+            self.world.now.wall = right;
+            self.world.now.confirmed = true;
+        } else {
+            let days = self.rng.i64(-4000..4000);
+            self.world.now.wall = WallTime(right.0 + days * 86_400_000);
+            self.world.now.confirmed = false;
+        }
+        self.world.handle(Event::ClockChanged);
+    }
+
+    fn change_statement(&mut self, name: &str) {
+        let statement = match self.rng.u8(..5) {
+            0 => Err("unreadable".to_owned()),
+            n => Ok(digest(n % 3 + 1)),
+        };
+        if self.world.statements.contains_key(&app(name)) {
+            self.world.statements.insert(app(name), statement.clone());
+            let desired = Desired { statement };
+            self.world.handle(Event::Configured { app: app(name), desired });
+        }
+    }
+
+    fn remove_or_return(&mut self, name: &str) {
+        let id = app(name);
+        if self.world.statements.remove(&id).is_some() {
+            self.good.remove(&id);
+            self.world.handle(Event::Removed { app: id });
+        } else {
+            let statement = Ok(digest(self.rng.u8(1..3)));
+            self.world.statements.insert(id.clone(), statement.clone());
+            self.world.handle(Event::Configured { app: id, desired: Desired { statement } });
+        }
+    }
+
+    fn move_server(&mut self) {
+        self.world.policy.origin = origin(self.rng.u32(1..3));
+        self.good.clear();
+        self.world.handle(Event::PolicyChanged(self.world.policy.clone()));
+    }
+
+    fn forget(&mut self, name: &str) {
+        let id = app(name);
+        self.world.disk.remove(&id);
+        self.kept.remove(&id);
+        self.good.remove(&id);
+        self.anew.retain(|place, _| place.0 != id);
+        self.refusals.retain(|place, _| place.0 != id);
+        self.world.handle(Event::Forgotten { app: id });
+    }
+
+    // The rules.
+
+    fn check(&mut self) {
+        self.check_requests();
+        self.keep();
+        self.check_tokens();
+        self.check_waits();
+    }
+
+    fn check_requests(&mut self) {
+        let mut busy = BTreeSet::new();
+        for sent in &self.world.sent {
+            assert!(busy.insert(sent.app.clone()), "two requests of one application at once");
+        }
+        for sent in self.world.sent[self.seen..].to_vec() {
+            self.requests.push(self.world.now.boot.0);
+            assert!(self.world.now.wall >= RELEASED, "a request with the clock unset");
+            if sent.registers() {
+                self.check_registration(&sent);
+            } else {
+                let place = self.place_of(&sent.app, &sent);
+                let issuer = place.map(|place| place.2);
+                assert_eq!(issuer, Some(sent.origin), "credentials sent to another server");
+            }
+        }
+        self.seen = self.world.sent.len();
+        // The governor: never more than 4, and 1 for each second, in any span.
+        let n = self.requests.len();
+        for first in n.saturating_sub(12)..n {
+            let span = self.requests[n - 1] - self.requests[first];
+            assert!((n - first) as u64 <= 4 + span / 1000, "{:?}", &self.requests[first..]);
+        }
+    }
+
+    fn check_registration(&mut self, sent: &Sent) {
+        let statement = sent.statement.unwrap();
+        let place = (sent.app.clone(), statement, sent.origin.clone());
+        let stored = self.world.disk.get(&sent.app).cloned().unwrap_or_default();
+        let attempts = &stored.record.attempts[&statement][&sent.origin];
+        assert!(attempts.unanswered > 0, "the attempt is on the disk before it is made");
+        let slot = stored.filed.get(&statement).and_then(|filed| filed.get(&sent.origin));
+        let has = slot.is_some_and(|slot| slot.current.is_some() || slot.pending.is_some());
+        if !has {
+            return;
+        }
+        let refusals = self.refusals.get(&place).cloned().unwrap_or_default();
+        let span = refusals.last().zip(refusals.first()).map_or(0, |(last, first)| last - first);
+        assert!(refusals.len() >= 3 && span >= 300_000, "registered anew after {refusals:?}");
+        let sent = self.anew.entry(place).or_default();
+        if let Some(last) = sent.last() {
+            assert!(self.truth - last >= 3_600_000, "registered anew twice within an hour");
+        }
+        sent.push(self.truth);
+    }
+
+    /// What is on the disk stays there.
+    fn keep(&mut self) {
+        for (app, stored) in &self.world.disk {
+            let mut present = BTreeMap::new();
+            for (statement, filed) in &stored.filed {
+                for (origin, slot) in filed {
+                    let all = slot.current.iter().chain(&slot.pending).chain(&slot.replaced);
+                    for Credentials { client_id, .. } in all {
+                        let place = (app.clone(), *statement, origin.clone());
+                        present.insert(client_id.expose().to_owned(), place);
+                    }
+                }
+            }
+            if let Some(kept) = self.kept.get(app) {
+                for id in kept.keys() {
+                    assert!(present.contains_key(id), "{app}: credentials {id} were lost");
+                }
+            }
+            self.kept.insert(app.clone(), present);
+        }
+    }
+
+    fn check_tokens(&mut self) {
+        for name in self.names {
+            let id = app(name);
+            let Some(view) = self.world.life.view(&id, self.world.now) else { continue };
+            assert_eq!(view.state == AppState::Ready, view.token.is_some());
+            assert_eq!(view.token_number == 0, view.token.is_none());
+            if let Some(token) = &view.token {
+                let value = token.value.expose();
+                assert!(self.truth < self.ends[value], "a dead token is served: {value}");
+            }
+            if let Some((value, until)) = self.good.get(&id) {
+                let served = view.token.as_ref().map(|token| token.value.expose());
+                if self.truth < *until {
+                    assert!(served.is_some(), "the valid token {value} is withheld");
+                }
+            }
+        }
+    }
+
+    fn check_waits(&mut self) {
+        self.waiting.retain(|call, _| !self.world.answers.contains_key(call));
+        for (call, since) in &self.waiting {
+            let waited = Duration::from_millis(self.truth - since);
+            let asleep = self.world.life.deadline(self.world.now);
+            assert!(
+                waited < PATIENCE || asleep.is_some_and(|at| at <= self.world.now.boot),
+                "call {call} waits for {waited:?}"
+            );
+        }
+        let idle = self.world.sent.is_empty() && self.world.now.wall >= RELEASED;
+        let any = self.world.life.applications().next().is_some();
+        if idle && any {
+            let deadline = self.world.life.deadline(self.world.now);
+            assert!(deadline.is_some(), "a wait that nothing ends");
+        }
+    }
+}
+
+#[test]
+fn a_million_random_lives_break_no_rule() {
+    let lives = std::env::var("TOKEND_LIVES").map_or(3_000, |lives| lives.parse().unwrap());
+    let first = std::env::var("TOKEND_FIRST_LIFE").map_or(0, |seed| seed.parse().unwrap());
+    for seed in first..first + lives {
+        let life = std::panic::AssertUnwindSafe(|| {
+            let mut observer = Observer::new(seed);
+            let steps = observer.rng.usize(20..120);
+            (0..steps).for_each(|_| observer.step());
+        });
+        if let Err(panic) = std::panic::catch_unwind(life) {
+            eprintln!("the life with seed {seed} broke a rule");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! A simulated device around the lifecycle: a disk, a server's answers, clocks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::lifecycle::{Action, CallId, Desired, Event, Lifecycle, Policy, RequestId, What};
+use crate::model::{AppId, Credentials, Origin, StatementDigest, Stored};
+use crate::oauth::{AccessToken, Failure};
+use crate::secret::Secret;
+use crate::time::{BootId, BootTime, Now, WallTime};
+use crate::view::{AppState, AppView, CallError, ErrorName};
+
+pub(super) const RELEASED: WallTime = WallTime(1_700_000_000_000);
+pub(super) const HOUR: u64 = 3600;
+
+pub(super) fn app(name: &str) -> AppId {
+    name.parse().unwrap()
+}
+
+pub(super) fn digest(n: u8) -> StatementDigest {
+    StatementDigest([n; 32])
+}
+
+pub(super) fn origin(n: u32) -> Origin {
+    Origin(format!("https://server-{n}.test"))
+}
+
+pub(super) fn credentials(n: u64) -> Credentials {
+    Credentials {
+        client_id: Secret::new(format!("id-{n}")),
+        client_secret: Secret::new(format!("secret-{n}")),
+        issued_at: n,
+        scopes: vec!["api:client:v2".into()],
+        redirect_uris: vec![],
+    }
+}
+
+/// A request that the daemon has sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) app: AppId,
+    pub(super) request: RequestId,
+    pub(super) at: BootTime,
+    pub(super) origin: Origin,
+    /// None: a registration.
+    pub(super) credentials: Option<Credentials>,
+    pub(super) statement: Option<StatementDigest>,
+}
+
+impl Sent {
+    pub(super) const fn registers(&self) -> bool {
+        self.credentials.is_none()
+    }
+}
+
+pub(super) struct World {
+    pub(super) now: Now,
+    pub(super) boot: u32,
+    pub(super) seed: u64,
+    pub(super) policy: Policy,
+    pub(super) life: Lifecycle,
+    pub(super) statements: BTreeMap<AppId, Result<StatementDigest, String>>,
+    pub(super) disk: BTreeMap<AppId, Stored>,
+    pub(super) disk_full: bool,
+    pub(super) store_broken: bool,
+    pub(super) key_is_final: bool,
+    pub(super) sent: Vec<Sent>,
+    pub(super) writes: Vec<(AppId, What)>,
+    pub(super) answers: BTreeMap<CallId, Result<(Secret, BootTime), CallError>>,
+    pub(super) logs: Vec<String>,
+    pub(super) exits: u32,
+    pub(super) calls: CallId,
+    pub(super) issued: u64,
+    /// Actions after which the process dies in the middle of its work.
+    pub(super) crash_after: Option<u32>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let now = Now {
+            boot: BootTime(60_000),
+            wall: RELEASED.after(Duration::from_secs(HOUR)),
+            confirmed: true,
+        };
+        let policy = Policy {
+            origin: origin(1),
+            reregister_after: Duration::from_secs(300),
+            released: RELEASED,
+        };
+        let life = Lifecycle::new(policy.clone(), BootId("boot-0".into()), now, 1);
+        Self {
+            now,
+            boot: 0,
+            seed: 1,
+            policy,
+            life,
+            statements: BTreeMap::new(),
+            disk: BTreeMap::new(),
+            disk_full: false,
+            store_broken: false,
+            key_is_final: false,
+            sent: Vec::new(),
+            writes: Vec::new(),
+            answers: BTreeMap::new(),
+            logs: Vec::new(),
+            exits: 0,
+            calls: 0,
+            issued: 0,
+            crash_after: None,
+        }
+    }
+
+    /// A world with one application, `cinema`, statement 1, that has just started.
+    pub(super) fn cinema() -> Self {
+        let mut world = Self::new();
+        world.statements.insert(app("cinema"), Ok(digest(1)));
+        world.start();
+        world
+    }
+
+    /// A world whose `cinema` has its first token, of `lifetime` seconds.
+    pub(super) fn ready(lifetime: u32) -> Self {
+        let mut world = Self::cinema();
+        world.want(0);
+        world.register_ok();
+        world.token_ok(lifetime);
+        assert_eq!(world.state(), AppState::Ready);
+        world
+    }
+
+    pub(super) fn start(&mut self) {
+        self.seed += 1;
+        let boot_id = BootId(format!("boot-{}", self.boot));
+        self.life = Lifecycle::new(self.policy.clone(), boot_id, self.now, self.seed);
+        self.sent.clear();
+        let configured: Vec<_> = self.statements.clone().into_iter().collect();
+        for (app, statement) in configured {
+            self.handle(Event::Configured { app, desired: Desired { statement } });
+        }
+        let stored: Vec<_> = self.disk.keys().cloned().collect();
+        for app in stored {
+            if !self.statements.contains_key(&app) {
+                self.handle(Event::Removed { app });
+            }
+        }
+    }
+
+    /// The process dies and is started again; requests under way are lost.
+    pub(super) fn restart(&mut self) {
+        self.crash_after = None;
+        self.start();
+    }
+
+    /// The device loses power for a while.
+    pub(super) fn reboot(&mut self, off: Duration, confirmed: bool) {
+        self.boot += 1;
+        self.now.boot = BootTime(5_000);
+        self.now.wall = self.now.wall.after(off);
+        self.now.confirmed = confirmed;
+        self.restart();
+    }
+
+    pub(super) fn handle(&mut self, event: Event) {
+        let actions = self.life.handle(self.now, event);
+        let mut queue: VecDeque<Action> = actions.into();
+        while let Some(action) = queue.pop_front() {
+            if let Some(left) = &mut self.crash_after {
+                if *left == 0 {
+                    return;
+                }
+                *left -= 1;
+            }
+            if let Some(event) = self.execute(action) {
+                // As in the daemon: answers to store actions come before anything else.
+                let more = self.life.handle(self.now, event);
+                queue.extend(more);
+            }
+        }
+    }
+
+    fn execute(&mut self, action: Action) -> Option<Event> {
+        if let Some((app, what)) = action.writes() {
+            let app = app.clone();
+            if self.disk_full {
+                let message = "no space left on device".to_owned();
+                return Some(Event::NotSaved { app, what, message });
+            }
+            self.writes.push((app.clone(), what));
+            let stored = self.disk.entry(app.clone()).or_default();
+            match action {
+                Action::SaveRecord { record, .. } => stored.record = record,
+                Action::SaveCredentials { statement, filed, .. } => {
+                    stored.filed.insert(statement, filed);
+                }
+                Action::SaveToken { token, .. } => stored.token = Some(token),
+                _ => stored.token = None,
+            }
+            return Some(Event::Saved { app, what });
+        }
+        match action {
+            Action::OpenStore if self.store_broken => Some(Event::StoreFailed {
+                message: "the key does not fit".into(),
+                final_key: self.key_is_final,
+            }),
+            Action::OpenStore => Some(Event::StoreOpened),
+            Action::Load { app } => {
+                let stored = self.disk.get(&app).cloned().unwrap_or_default();
+                Some(Event::Loaded { app, stored: Box::new(stored) })
+            }
+            Action::ReadStatement { app } => {
+                let statement = self.statements.get(&app)?.clone();
+                Some(Event::Configured { app, desired: Desired { statement } })
+            }
+            Action::Register { app, request, origin, statement } => {
+                let (at, credentials) = (self.now.boot, None);
+                let statement = Some(statement);
+                self.sent.push(Sent { app, request, at, origin, credentials, statement });
+                None
+            }
+            Action::Fetch { app, request, origin, credentials } => {
+                let (at, statement) = (self.now.boot, None);
+                let credentials = Some(credentials);
+                self.sent.push(Sent { app, request, at, origin, credentials, statement });
+                None
+            }
+            Action::Answer { call, result } => {
+                self.answers.insert(call, result);
+                None
+            }
+            Action::Log { text, .. } => {
+                self.logs.push(text);
+                None
+            }
+            Action::StartAnew => {
+                self.exits += 1;
+                None
+            }
+            _ => unreachable!(),
+        }
+    }
+
+    // Time.
+
+    pub(super) fn pass(&mut self, duration: Duration) {
+        self.now.boot = self.now.boot.after(duration);
+        self.now.wall = self.now.wall.after(duration);
+    }
+
+    /// Lets time pass as the daemon would, waking at each deadline, until `end`.
+    pub(super) fn run(&mut self, duration: Duration) {
+        let end = self.now.boot.after(duration);
+        for _ in 0..100_000 {
+            let next = self.life.deadline(self.now).filter(|at| *at <= end);
+            let Some(at) = next else {
+                self.pass(end.since(self.now.boot));
+                return;
+            };
+            self.pass(at.since(self.now.boot));
+            self.handle(Event::Tick);
+        }
+        panic!("the lifecycle wakes up without end");
+    }
+
+    /// Lets time pass until the next request, for `limit` at most.
+    pub(super) fn run_to_request(&mut self, limit: Duration) -> bool {
+        let end = self.now.boot.after(limit);
+        while self.sent.is_empty() {
+            let Some(at) = self.life.deadline(self.now).filter(|at| *at <= end) else {
+                self.pass(end.since(self.now.boot));
+                return false;
+            };
+            self.pass(at.since(self.now.boot));
+            self.handle(Event::Tick);
+        }
+        true
+    }
+
+    // What callers do and see.
+
+    pub(super) fn want_from(&mut self, name: &str, min_validity: u32) -> CallId {
+        self.calls += 1;
+        let call = self.calls;
+        self.handle(Event::Wanted { app: app(name), call, min_validity });
+        call
+    }
+
+    pub(super) fn want(&mut self, min_validity: u32) -> CallId {
+        self.want_from("cinema", min_validity)
+    }
+
+    pub(super) fn replace(&mut self, rejected: &str) -> CallId {
+        self.calls += 1;
+        let call = self.calls;
+        let rejected = Secret::new(rejected.to_owned());
+        self.handle(Event::Replace { app: app("cinema"), call, rejected });
+        call
+    }
+
+    pub(super) fn view_of(&self, name: &str) -> AppView {
+        self.life.view(&app(name), self.now).unwrap()
+    }
+
+    pub(super) fn view(&self) -> AppView {
+        self.view_of("cinema")
+    }
+
+    pub(super) fn state(&self) -> AppState {
+        self.view().state
+    }
+
+    pub(super) fn token(&self) -> Option<String> {
+        self.view().token.map(|token| token.value.expose().to_owned())
+    }
+
+    pub(super) fn error_of(&self, call: CallId) -> Option<ErrorName> {
+        self.answers.get(&call)?.as_ref().err().map(|error| error.name)
+    }
+
+    pub(super) fn got(&self, call: CallId) -> Option<String> {
+        let (token, _) = self.answers.get(&call)?.as_ref().ok()?;
+        Some(token.expose().to_owned())
+    }
+
+    // What the server answers.
+
+    pub(super) fn take_sent(&mut self) -> Sent {
+        assert_eq!(self.sent.len(), 1, "one request under way: {:?}", self.sent);
+        self.sent.remove(0)
+    }
+
+    pub(super) fn register_ok(&mut self) {
+        self.issued += 1;
+        self.answer_registration(Ok(credentials(self.issued)));
+    }
+
+    pub(super) fn answer_registration(&mut self, result: Result<Credentials, Failure>) {
+        let sent = self.take_sent();
+        assert!(sent.registers(), "a registration was expected: {sent:?}");
+        let Sent { app, request, .. } = sent;
+        self.handle(Event::Registered { app, request, result });
+    }
+
+    pub(super) fn token_ok(&mut self, expires_in: u32) -> String {
+        self.issued += 1;
+        let value = format!("token-{}", self.issued);
+        self.answer_token(Ok(AccessToken { value: Secret::new(value.clone()), expires_in }));
+        value
+    }
+
+    pub(super) fn answer_token(&mut self, result: Result<AccessToken, Failure>) {
+        let sent = self.take_sent();
+        assert!(!sent.registers(), "a token request was expected: {sent:?}");
+        let Sent { app, request, .. } = sent;
+        self.handle(Event::Fetched { app, request, result });
+    }
+
+    pub(super) fn slot(&self, statement: u8) -> crate::model::Slot {
+        let stored = self.disk.get(&app("cinema")).cloned().unwrap_or_default();
+        let filed = stored.filed.get(&digest(statement)).cloned().unwrap_or_default();
+        filed.get(&self.policy.origin).cloned().unwrap_or_default()
+    }
+}
+
+pub(super) fn unavailable() -> Failure {
+    Failure::Unavailable { reason: "connection refused".into(), tls: false, sent: false }
+}
+
+pub(super) fn no_answer() -> Failure {
+    Failure::Unavailable { reason: "timeout".into(), tls: false, sent: true }
+}
+
+pub(super) fn invalid_client() -> Failure {
+    Failure::InvalidClient { description: String::new() }
+}
+
+pub(super) fn refused() -> Failure {
+    Failure::Refused {
+        status: 400,
+        error: "unapproved_software_statement".into(),
+        description: "ask your operator".into(),
+    }
+}
+
+pub(super) fn throttled(retry_after: Option<u64>) -> Failure {
+    Failure::Throttled { status: 429, retry_after: retry_after.map(Duration::from_secs) }
+}
