@@ -1,5 +1,7 @@
 //! What a device says of itself, made fit to be sent: no control characters, no placeholders.
 
+use zeroize::Zeroizing;
+
 use super::field::LONGEST;
 
 /// The text without control characters and outer white space, at most 256 characters of it;
@@ -13,8 +15,10 @@ pub(super) fn clean(text: &str) -> Option<String> {
 
 /// Whether the text is what firmware says where nobody filled the field in.
 pub(super) fn is_placeholder(text: &str) -> bool {
-    let text = text.trim().to_lowercase();
-    let solid: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | ':' | '_')).collect();
+    // It may be a serial number: no copy of it stays behind.
+    let text = Zeroizing::new(text.trim().to_lowercase());
+    let mut solid = Zeroizing::new(String::with_capacity(text.len()));
+    solid.extend(text.chars().filter(|c| !matches!(c, ' ' | '-' | ':' | '_')));
     !text.chars().any(char::is_alphanumeric)
         || PLACEHOLDERS.contains(&text.as_str())
         || ["to be filled", "to be set by", "default string"].iter().any(|p| text.starts_with(p))

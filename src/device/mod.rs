@@ -4,6 +4,7 @@
 //! One file for each source. They are asked in the contract's order, and the first that gives a
 //! field decides it. A source that is missing or malformed gives nothing, and never an error.
 
+mod check;
 mod clean;
 mod device_tree;
 mod display;
@@ -24,8 +25,9 @@ mod webos;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use check::check;
 pub use edid::{Size, size as edid_size};
-pub use field::{Field, Kind, Value, check};
+pub use field::{Field, Kind, Value};
 pub use header::identifier_header;
 pub use identity::{Identity, IdentityError, identity};
 pub use network::network_fingerprint;
