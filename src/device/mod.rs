@@ -1,0 +1,155 @@
+//! What is known of this device: the fields behind `X-Device-Info` with the origin of each, and
+//! the identity behind `AP-Device-Identifier` (contract, section 3).
+//!
+//! One file for each source. They are asked in the contract's order, and the first that gives a
+//! field decides it. A source that is missing or malformed gives nothing, and never an error.
+
+mod check;
+mod clean;
+mod device_tree;
+mod display;
+mod dmi;
+mod edid;
+mod field;
+mod files;
+mod header;
+mod identity;
+mod key_value;
+mod network;
+mod os_release;
+mod overrides;
+mod rdk;
+mod uname;
+mod webos;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use check::check;
+pub use edid::{Size, size as edid_size};
+pub use field::{Field, Kind, Value};
+pub use header::identifier_header;
+pub use identity::{Identity, IdentityError, identity};
+pub use network::network_fingerprint;
+pub use overrides::Overrides;
+
+use clean::clean;
+use files::Root;
+
+/// The origin of a required value that no source gave.
+pub const UNKNOWN: &str = "unknown";
+
+/// A value, and where it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The value.
+    pub value: Value,
+    /// Its origin, for the integrator: `tokend.toml`, `/etc/device.properties MODEL_NUM`, …, or
+    /// [`UNKNOWN`]. Paths are without the `--root` directory.
+    pub origin: String,
+}
+
+/// The device data: the fields that are known, and the required ones always.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceInfo(pub BTreeMap<Field, Found>);
+
+/// Asks every source. `root` stands before every path: `/`, or a copy of a device's tree.
+///
+/// Reads a few dozen small files and waits for nothing. To be called anew whenever the network or
+/// the display changes.
+#[must_use]
+pub fn collect(root: &Path, overrides: &Overrides) -> DeviceInfo {
+    let root = &Root::new(root);
+    let mut info = DeviceInfo::default();
+    overrides::add(&mut info, overrides);
+    rdk::add(&mut info, root);
+    webos::add(&mut info, root);
+    device_tree::add(&mut info, root);
+    dmi::add(&mut info, root);
+    os_release::add(&mut info, root);
+    uname::add(&mut info, root);
+    display::add(&mut info, root);
+    network::add(&mut info, root);
+    info.complete();
+    info
+}
+
+impl DeviceInfo {
+    /// One line for each required value that no source gives.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let unknown = |(field, found): (&Field, &Found)| {
+            let (Value::Text(sent), true) = (&found.value, found.origin == UNKNOWN) else {
+                return None;
+            };
+            let key = field.key();
+            Some(match field {
+                Field::ConnectionType => format!("{key}: no default route; sent as \"{sent}\""),
+                _ => format!(
+                    "{key}: no source gives it; sent as \"{sent}\", unless [device] sets it"
+                ),
+            })
+        };
+        self.0.iter().filter_map(unknown).collect()
+    }
+
+    /// Takes a value in, unless an earlier source gave the field. An empty text is no value.
+    fn offer(&mut self, field: Field, value: impl Into<Value>, origin: impl Into<String>) {
+        let value = match value.into() {
+            Value::Text(text) => match clean(&text) {
+                Some(text) => Value::Text(text),
+                None => return,
+            },
+            Value::Decimal(number) => Value::Decimal((number * 10.0).round() / 10.0),
+            other => other,
+        };
+        self.0.entry(field).or_insert_with(|| Found { value, origin: origin.into() });
+    }
+
+    /// Fills in the required fields that no source gave.
+    fn complete(&mut self) {
+        for field in Field::ALL {
+            if let Some(fallback) = field.fallback() {
+                self.offer(field, fallback, UNKNOWN);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_source_that_gives_a_field_decides_it() {
+        let mut info = DeviceInfo::default();
+        info.offer(Field::Model, " \0", "empty");
+        info.offer(Field::Model, "first", "a");
+        info.offer(Field::Model, "second", "b");
+        let found = Found { value: "first".into(), origin: "a".into() };
+        assert_eq!(info.0, BTreeMap::from([(Field::Model, found)]));
+    }
+
+    #[test]
+    fn a_required_value_that_nobody_gives_is_named_in_a_warning() {
+        let mut info = DeviceInfo::default();
+        info.offer(Field::Model, "Unknown", "tokend.toml");
+        info.complete();
+        assert_eq!(
+            info.warnings(),
+            [
+                "version: no source gives it; sent as \"Unknown\", unless [device] sets it",
+                "osName: no source gives it; sent as \"Linux\", unless [device] sets it",
+                "osVersion: no source gives it; sent as \"Unknown\", unless [device] sets it",
+                "connectionType: no default route; sent as \"notConnected\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_screen_size_has_at_most_one_decimal() {
+        let mut info = DeviceInfo::default();
+        info.offer(Field::DiagonalScreenSize, 54.6412, "test");
+        assert_eq!(info.json(None), r#"{"diagonalScreenSize":54.6}"#);
+    }
+}

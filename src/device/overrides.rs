@@ -1,0 +1,24 @@
+//! The `[device]` table of the configuration: it stands before every other source.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::{DeviceInfo, Field, Value};
+use crate::secret::Secret;
+
+/// The `[device]` table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// Values that [`check`](super::check) has found legal.
+    pub fields: BTreeMap<Field, Value>,
+    /// `identity`: a serial number or the like.
+    pub identity: Option<Secret>,
+    /// `identity_file`: a file that holds one.
+    pub identity_file: Option<PathBuf>,
+}
+
+pub(super) fn add(info: &mut DeviceInfo, overrides: &Overrides) {
+    for (field, value) in &overrides.fields {
+        info.offer(*field, value.clone(), "tokend.toml");
+    }
+}
