@@ -80,7 +80,8 @@ fn receive(mut response: Response<ureq::Body>) -> Result<Received, ureq::Error> 
         Some(value.to_str().unwrap_or_default().to_owned())
     };
     let status = response.status().as_u16();
-    let (content_type, retry_after, date) = (header(CONTENT_TYPE), header(RETRY_AFTER), header(DATE));
+    let (content_type, retry_after, date) =
+        (header(CONTENT_TYPE), header(RETRY_AFTER), header(DATE));
     let mut body = Zeroizing::new(Vec::new());
     if wire::body_matters(status) {
         // Room for all that is read, so that no copy stays behind in freed memory.

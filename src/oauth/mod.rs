@@ -1,5 +1,5 @@
 //! The two requests of Adobe Pass DCR (RFC 7591, section 3; RFC 6749, section 4.4): one answer or
-//! one [`Failure`] each, within one hard time limit. Both block; they belong in a worker thread.
+//! one `Failure` each, within one hard time limit. Both block; they belong in a worker thread.
 
 use std::error::Error;
 use std::fmt;

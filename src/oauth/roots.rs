@@ -40,7 +40,8 @@ fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
     let certificates = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| fault(Fault::Damaged(error)))?;
-    let (usable, _) = RootCertStore::empty().add_parsable_certificates(certificates.iter().cloned());
+    let (usable, _) =
+        RootCertStore::empty().add_parsable_certificates(certificates.iter().cloned());
     if usable == 0 {
         return Err(fault(Fault::Empty));
     }

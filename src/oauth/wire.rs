@@ -1,7 +1,7 @@
 //! The messages of the authorization server: requests to bytes, answers to what they mean. Pure:
 //! no I/O, no clock, and whatever the server sends, no panic. Nothing of an answer is trusted
 //! (contract, section 1, rule 6), and none of its text gets into a message but what
-//! [`shown`](untrusted::shown) lets through.
+//! `untrusted::shown` lets through.
 
 use std::time::Duration;
 
@@ -42,8 +42,7 @@ const MIN_LIFETIME: u64 = 10;
 const MAX_LIFETIME: u32 = 31_536_000;
 
 /// All but the unreserved characters of RFC 3986: what every decoder of forms reads back alike.
-const ENCODED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The body of a registration.
 #[must_use]
@@ -60,11 +59,8 @@ pub fn registration(request: &Registration<'_>) -> Zeroizing<Vec<u8>> {
     // behind in freed memory.
     let room = 64 + 2 * statement.len() + 6 * uri.map_or(0, str::len);
     let mut body = Zeroizing::new(Vec::with_capacity(room));
-    serde_json::to_writer(
-        &mut *body,
-        &Body { software_statement: statement, redirect_uri: uri },
-    )
-    .expect("two strings are written to memory");
+    serde_json::to_writer(&mut *body, &Body { software_statement: statement, redirect_uri: uri })
+        .expect("two strings are written to memory");
     body
 }
 
@@ -178,7 +174,9 @@ fn success(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<Object, Failure> 
         503 if answer.retry_after.is_some() => Err(throttled(answer)),
         400 | 401 | 403 => Err(refusal(answer, secrets)),
         202..=299 => Err(answered(answer, " instead of 200 or 201")),
-        300..=399 => Err(answered(answer, ", a redirect, and those are not followed")),
+        301 | 302 | 303 | 307 | 308 => {
+            Err(answered(answer, ", a redirect, and those are not followed"))
+        }
         511 => Err(answered(answer, ": the network wants a sign-in")),
         _ => Err(answered(answer, "")),
     }

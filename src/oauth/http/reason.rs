@@ -35,11 +35,7 @@ pub(super) fn failure(error: ureq::Error, context: &Context) -> Failure {
 /// A silent server is no TLS failure; one that hangs up in the middle is.
 fn handshake(error: &ureq::Error, context: &Context) -> Failure {
     let reason = format!("no TLS connection to {}: {}", context.origin, words(error, context));
-    Failure::Unavailable {
-        reason,
-        tls: !matches!(error, ureq::Error::Timeout(_)),
-        sent: false,
-    }
+    Failure::Unavailable { reason, tls: !matches!(error, ureq::Error::Timeout(_)), sent: false }
 }
 
 fn unsent(error: ureq::Error) -> Result<Unsent, ureq::Error> {
@@ -71,8 +67,11 @@ fn words(error: &ureq::Error, context: &Context) -> String {
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             "the connection was closed too early".into()
         }
+        ureq::Error::BodyStalled => "the connection was closed too early".into(),
         ureq::Error::Io(error) => plain(&error.to_string()),
-        ureq::Error::Protocol(error) => format!("it is no proper HTTP: {}", plain(&error.to_string())),
+        ureq::Error::Protocol(error) => {
+            format!("it is no proper HTTP: {}", plain(&error.to_string()))
+        }
         ureq::Error::LargeResponseHeader(..) => {
             format!("its header is larger than {} KiB", MAX_HEADER / 1024)
         }

@@ -34,7 +34,7 @@ impl Object {
         }
     }
 
-    /// A string as it came, if there is one: for what [`super::shown`] makes of it alone.
+    /// A string as it came, if there is one: for what `untrusted::shown` makes of it alone.
     pub(super) fn raw(&mut self, key: &str) -> Option<Zeroizing<String>> {
         match self.take(key) {
             Some(Value::String(text)) => Some(Zeroizing::new(text)),
