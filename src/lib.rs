@@ -5,6 +5,8 @@
 pub mod device;
 /// Names, credentials, tokens and attempt records: plain data.
 pub mod model;
+/// The authorization server: its two requests, and what each answer means.
+pub mod oauth;
 /// A string that cannot be printed.
 pub mod secret;
 /// Boot time, wall time, "now": types only.

@@ -1,0 +1,124 @@
+//! One HTTP/1.1 exchange; the only user of ureq. Each request has an agent of its own, dropped
+//! after it: nothing is kept between two of them, no connection, no cookie, no root certificate.
+//!
+//! ureq-proto logs headers and bodies, in the clear, at `trace` under the target
+//! `ureq_proto::util`: a logger must never let that through.
+
+use std::error::Error;
+use std::io::Read;
+use std::sync::Arc;
+
+use ureq::Agent;
+use ureq::http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
+use ureq::http::{HeaderName, Response};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::transport::Connector;
+use zeroize::Zeroizing;
+
+use super::roots::{self, Roots};
+use super::{Context, Failure, wire};
+
+mod connect;
+mod reason;
+
+#[cfg(test)]
+mod tests;
+
+/// The header that carries the device data.
+const DEVICE_INFO: HeaderName = HeaderName::from_static("x-device-info");
+const OWN_USER_AGENT: &str = concat!("tokend/", env!("CARGO_PKG_VERSION"));
+
+/// The largest header of an answer, in bytes, and the buffers around it (which must be larger).
+const MAX_HEADER: usize = 16 * 1024;
+const BUFFER: usize = 2 * MAX_HEADER;
+
+/// An answer, as received.
+pub(super) struct Received {
+    status: u16,
+    content_type: Option<String>,
+    retry_after: Option<String>,
+    date: Option<String>,
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Received {
+    pub(super) fn answer(&self) -> wire::Answer<'_> {
+        wire::Answer {
+            status: self.status,
+            content_type: self.content_type.as_deref(),
+            retry_after: self.retry_after.as_deref(),
+            date: self.date.as_deref(),
+            body: &self.body,
+        }
+    }
+}
+
+/// Sends one POST and receives its answer, whatever the status.
+pub(super) fn post(
+    context: &Context,
+    path: &'static str,
+    content_type: &'static str,
+    body: &[u8],
+) -> Result<Received, Failure> {
+    let explain = |error| reason::failure(error, context);
+    let user_agent = context.user_agent.as_deref().unwrap_or(OWN_USER_AGENT);
+    let response = agent(context)?
+        .post(format!("{}{path}", context.origin))
+        .header(CONTENT_TYPE, content_type)
+        .header(ACCEPT, wire::JSON)
+        .header(USER_AGENT, user_agent)
+        .header(DEVICE_INFO, &context.device_info)
+        .header(CONNECTION, "close")
+        .send(body)
+        .map_err(explain)?;
+    receive(response).map_err(explain)
+}
+
+fn receive(mut response: Response<ureq::Body>) -> Result<Received, ureq::Error> {
+    let header = |name| {
+        let value = response.headers().get(name)?;
+        Some(value.to_str().unwrap_or_default().to_owned())
+    };
+    let status = response.status().as_u16();
+    let (content_type, retry_after, date) =
+        (header(CONTENT_TYPE), header(RETRY_AFTER), header(DATE));
+    let mut body = Zeroizing::new(Vec::new());
+    if wire::body_matters(status) {
+        // Room for all that is read, so that no copy stays behind in freed memory.
+        body.reserve_exact(wire::MAX_BODY + 1);
+        let mut reader = response.body_mut().as_reader().take(wire::MAX_BODY as u64 + 1);
+        reader.read_to_end(&mut body).map_err(ureq::Error::from)?;
+    }
+    Ok(Received { status, content_type, retry_after, date, body })
+}
+
+fn agent(context: &Context) -> Result<Agent, Failure> {
+    let mut config = Agent::config_builder()
+        .timeout_global(Some(context.timeout))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .accept_encoding("")
+        .max_idle_connections(0)
+        .max_response_header_size(MAX_HEADER)
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER);
+    if context.origin.0.starts_with("https:") {
+        config = config.https_only(true).tls_config(tls(context)?);
+    }
+    let connector = ().chain(connect::Tcp).chain(connect::Tls::default());
+    Ok(Agent::with_parts(config.build(), connector, connect::Lookup))
+}
+
+fn tls(context: &Context) -> Result<TlsConfig, Failure> {
+    let roots = roots::load(context.ca_file.as_deref()).map_err(|error| {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Failure::Unavailable { reason: format!("{error}{cause}"), tls: true, sent: false }
+    })?;
+    let roots = match roots {
+        Roots::Found(found) => found.iter().map(|c| Certificate::from_der(c).to_owned()).into(),
+        Roots::CompiledIn => RootCerts::WebPki,
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build())
+}

@@ -1,0 +1,137 @@
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
+
+/// The root certificates for one request; read anew for each, so that an update counts at once and
+/// an idle daemon holds none.
+pub enum Roots {
+    /// Those of `ca_file`, or of the system's bundle.
+    Found(Vec<CertificateDer<'static>>),
+    /// This device has no bundle: those that were compiled in.
+    CompiledIn,
+}
+
+/// The root certificates of `ca_file`; without one, those of the system, and those compiled in
+/// where it has none.
+///
+/// The system's bundle is searched in the usual places; `SSL_CERT_FILE` and `SSL_CERT_DIR` come
+/// before them, as with OpenSSL.
+///
+/// # Errors
+/// `ca_file` cannot be read, is damaged, or has no certificate in it.
+pub fn load(ca_file: Option<&Path>) -> Result<Roots, RootsError> {
+    match ca_file {
+        Some(file) => read(file).map(Roots::Found),
+        None => Ok(system(rustls_native_certs::load_native_certs().certs)),
+    }
+}
+
+fn system(found: Vec<CertificateDer<'static>>) -> Roots {
+    if found.is_empty() { Roots::CompiledIn } else { Roots::Found(found) }
+}
+
+fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
+    let fault = |fault| RootsError { file: file.to_owned(), fault };
+    let text = fs::read(file).map_err(|error| fault(Fault::Unreadable(error)))?;
+    let certificates = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| fault(Fault::Damaged(error)))?;
+    let (usable, _) =
+        RootCertStore::empty().add_parsable_certificates(certificates.iter().cloned());
+    if usable == 0 {
+        return Err(fault(Fault::Empty));
+    }
+    Ok(certificates)
+}
+
+/// A `ca_file` that gives no root certificates.
+#[derive(Debug)]
+pub struct RootsError {
+    file: PathBuf,
+    fault: Fault,
+}
+
+#[derive(Debug)]
+enum Fault {
+    Unreadable(io::Error),
+    Damaged(pem::Error),
+    Empty,
+}
+
+impl fmt::Display for RootsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ca_file {} ", self.file.display())?;
+        f.write_str(match self.fault {
+            Fault::Unreadable(_) => "cannot be read",
+            Fault::Damaged(_) => "is damaged",
+            Fault::Empty => "has no usable certificate in it (PEM, -----BEGIN CERTIFICATE-----)",
+        })
+    }
+}
+
+impl Error for RootsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.fault {
+            Fault::Unreadable(error) => Some(error),
+            Fault::Damaged(error) => Some(error),
+            Fault::Empty => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        fs::write(&path, content).unwrap();
+        (dir, path)
+    }
+
+    fn pem(name: &str) -> String {
+        rcgen::generate_simple_self_signed([name.to_owned()]).unwrap().cert.pem()
+    }
+
+    #[test]
+    fn every_certificate_of_a_ca_file_counts() {
+        let (_dir, path) = file(format!("# two\n{}\n{}", pem("a.test"), pem("b.test")).as_bytes());
+        let Ok(Roots::Found(found)) = load(Some(&path)) else { panic!("certificates") };
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn a_ca_file_without_certificates_is_an_error_that_names_it() {
+        let der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (content, words) in [
+            ("", "has no usable certificate"),
+            ("no PEM", "has no usable certificate"),
+            (der, "has no usable certificate"),
+            ("-----BEGIN CERTIFICATE-----\n%%\n-----END CERTIFICATE-----\n", "is damaged"),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n", "is damaged"),
+        ] {
+            let (_dir, path) = file(content.as_bytes());
+            let Err(error) = load(Some(&path)) else { panic!("{content:?}") };
+            assert!(error.to_string().contains(words), "{content:?}: {error}");
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_ca_file_that_is_not_there_is_an_error_with_its_cause() {
+        let Err(error) = load(Some(Path::new("/nowhere/ca.pem"))) else { panic!("an error") };
+        assert_eq!(error.to_string(), "ca_file /nowhere/ca.pem cannot be read");
+        assert!(error.source().unwrap().to_string().contains("No such file"));
+    }
+
+    #[test]
+    fn a_device_without_a_bundle_uses_the_roots_compiled_in() {
+        assert!(matches!(system(vec![]), Roots::CompiledIn));
+        assert!(matches!(system(vec![CertificateDer::from(vec![1])]), Roots::Found(_)));
+    }
+}

@@ -1,0 +1,185 @@
+use super::*;
+
+#[test]
+fn too_many_requests_is_429_with_whatever_body_and_503_with_retry_after() {
+    let html = "<html>Too many</html>";
+    for (status, retry_after, expected) in [
+        (429, None, None),
+        (429, Some(""), None),
+        (429, Some("0"), Some(0)),
+        (429, Some(" 17 "), Some(17)),
+        (429, Some("3600"), Some(3600)),
+        (429, Some("3601"), Some(3600)),
+        (429, Some("99999999999999999999999999"), Some(3600)),
+        (429, Some("-1"), None),
+        (429, Some("1.5"), None),
+        (429, Some("soon"), None),
+        (503, Some("5"), Some(5)),
+        (503, Some("soon"), None),
+    ] {
+        let answer = Answer { retry_after, ..answer(status, html) };
+        let retry_after = expected.map(Duration::from_secs);
+        let expected = Failure::Throttled { status, retry_after };
+        assert_eq!(register(&answer).unwrap_err(), expected);
+        assert_eq!(token(&answer).unwrap_err(), expected);
+    }
+    assert_eq!(reason(token(&answer(503, html)).unwrap_err()), "the server answered 503");
+}
+
+#[test]
+fn a_retry_after_date_counts_from_the_date_of_the_same_answer() {
+    let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+    for (after, date, seconds) in [
+        ("Sun, 06 Nov 1994 08:50:37 GMT", date, Some(60)),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", date, Some(0)),
+        ("Sun, 06 Nov 1994 08:48:37 GMT", date, Some(0)),
+        ("Mon, 06 Nov 1995 08:48:37 GMT", date, Some(3600)),
+        ("Sun, 06 Nov 1994 08:50:37 GMT", None, None),
+        ("Sun, 06 Nov 1994 08:50:37 GMT", Some("yesterday"), None),
+        ("Sun, 99 Nov 1994 08:50:37 GMT", date, None),
+    ] {
+        let answer = Answer { retry_after: Some(after), date, ..answer(429, "") };
+        let retry_after = seconds.map(Duration::from_secs);
+        let expected = Failure::Throttled { status: 429, retry_after };
+        assert_eq!(token(&answer).unwrap_err(), expected, "{after}");
+    }
+}
+
+#[test]
+fn invalid_client_means_the_credentials_at_the_token_endpoint_alone() {
+    let body = r#"{"error": "invalid_client", "error_description": "unknown client"}"#;
+    for status in [400, 401, 403] {
+        let description = "unknown client".to_owned();
+        let expected = Failure::InvalidClient { description: description.clone() };
+        assert_eq!(token(&answer(status, body)).unwrap_err(), expected);
+        let error = "invalid_client".to_owned();
+        let expected = Failure::Refused { status, error, description };
+        assert_eq!(register(&answer(status, body)).unwrap_err(), expected);
+    }
+    for status in [402, 404, 500] {
+        assert!(matches!(token(&answer(status, body)), Err(Failure::Unavailable { .. })));
+    }
+}
+
+#[test]
+fn any_other_400_401_or_403_with_an_error_code_is_a_refusal() {
+    for code in [
+        "invalid_request",
+        "invalid_redirect_uri",
+        "invalid_software_statement",
+        "unapproved_software_statement",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "access_denied",
+        "Invalid_Client",
+        "invalid_clients",
+    ] {
+        for status in [400, 401, 403] {
+            let body = format!(r#"{{"error": "{code}"}}"#);
+            let expected =
+                Failure::Refused { status, error: code.into(), description: String::new() };
+            assert_eq!(register(&answer(status, &body)).unwrap_err(), expected);
+            assert_eq!(token(&answer(status, &body)).unwrap_err(), expected);
+        }
+    }
+}
+
+#[test]
+fn an_error_code_with_control_characters_is_no_word_about_the_credentials() {
+    let failure = token(&answer(400, r#"{"error": "invalid\u0000_client"}"#)).unwrap_err();
+    assert!(matches!(failure, Failure::Refused { status: 400, .. }), "{failure:?}");
+}
+
+#[test]
+fn a_400_without_a_legible_error_code_is_a_passing_fault() {
+    for body in [
+        "",
+        "Bad Request",
+        "{}",
+        "[]",
+        r#"{"error": null}"#,
+        r#"{"error": ""}"#,
+        r#"{"error": 400}"#,
+        r#"{"error": {"code": "invalid_client"}}"#,
+        r#"{"error": "access_denied", "error": "invalid_client"}"#,
+    ] {
+        for status in [400, 401, 403] {
+            reason(token(&answer(status, body)).unwrap_err());
+            reason(register(&answer(status, body)).unwrap_err());
+        }
+    }
+}
+
+#[test]
+fn every_other_status_is_a_passing_fault_whatever_the_body_says() {
+    let good = r#"{"access_token": "a", "expires_in": 60, "token_type": "bearer",
+        "client_id": "a", "client_secret": "b", "error": "invalid_client"}"#;
+    let listed = [200, 201, 400, 401, 403, 429];
+    for status in (100..=999).filter(|status| !listed.contains(status)) {
+        let expected = format!("the server answered {status}");
+        assert!(reason(token(&answer(status, good)).unwrap_err()).starts_with(&expected));
+        assert!(reason(register(&answer(status, good)).unwrap_err()).starts_with(&expected));
+        assert!(!body_matters(status));
+    }
+}
+
+#[test]
+fn the_server_s_words_are_shown_as_printable_ascii_of_limited_length() {
+    let code = "x".repeat(65);
+    let text = format!("one\\r\\ntwo\\u001b[31m\\u202ethree\\u00e9{}", "y".repeat(200));
+    let body =
+        format!(r#"{{"error": "{code}é", "error_description": "tab\t{}"}}"#, "y".repeat(300));
+    let Failure::Refused { error, description, .. } = token(&answer(400, &body)).unwrap_err()
+    else {
+        panic!("a refusal")
+    };
+    assert!(description.starts_with("tab yyy"), "{description}");
+    assert_eq!((error.len(), description.len()), (64, 200));
+    let text: String = serde_json::from_str(&format!("\"{text}\"")).unwrap();
+    let shown = shown(&text, 200, &[]);
+    assert!(shown.starts_with("one  two[31mthreeyyy"), "{shown}");
+    assert_eq!(shown.len(), 200);
+}
+
+#[test]
+fn the_server_s_words_are_withheld_where_they_quote_a_secret_of_the_request() {
+    let short = secret("abc");
+    for (text, secrets) in [
+        (STATEMENT.to_owned(), [secret(STATEMENT)]),
+        (format!("bad statement: {}…", &STATEMENT[..14]), [secret(STATEMENT)]),
+        (format!("{}{STATEMENT}", "x".repeat(190)), [secret(STATEMENT)]),
+        (format!("{}{STATEMENT}", "x".repeat(500)), [secret(STATEMENT)]),
+        (format!("unknown client {ID}."), [secret(ID)]),
+        ("client abc is unknown".to_owned(), [short]),
+    ] {
+        let secrets: Vec<_> = secrets.iter().collect();
+        assert_eq!(shown(&text, 200, &secrets), "(withheld)", "{text}");
+    }
+    assert_eq!(shown("nothing of it", 200, &[&secret(STATEMENT), &secret("")]), "nothing of it");
+
+    let body = format!(r#"{{"error": "access_denied", "error_description": "not {SECRET}"}}"#);
+    let failure = token(&answer(400, &body)).unwrap_err();
+    assert_eq!(failure.to_string(), "the server refused with 400: access_denied: (withheld)");
+    let kind = format!("text/{ID}");
+    let page = Answer { content_type: Some(&kind), ..answer(200, "<html>") };
+    assert!(!reason(token(&page).unwrap_err()).contains(ID));
+}
+
+#[test]
+fn no_failure_says_anything_of_an_unusable_answer_s_secrets() {
+    for body in [
+        r#"{"access_token": "opensesame", "expires_in": "opensesame", "token_type": "bearer"}"#,
+        r#"{"access_token": "open sesame", "expires_in": 60, "token_type": "bearer"}"#,
+        r#"{"access_token": "opensesame", "expires_in": 60, "token_type": "opensesame"}"#,
+        r#"{"access_token": {"opensesame": "opensesame"}}"#,
+        r#"{"opensesame": 1, "opensesame": 2}"#,
+        r#"{"client_id": "opensesame", "client_secret": ["opensesame"]}"#,
+    ] {
+        for failure in
+            [token(&answer(201, body)).unwrap_err(), register(&answer(201, body)).unwrap_err()]
+        {
+            let text = format!("{failure} {failure:?}");
+            assert!(!text.contains("sesame"), "{text}");
+        }
+    }
+}
