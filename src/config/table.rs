@@ -9,6 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::Fault;
 
+const MOST_SYNTAX_FAULTS: usize = 10;
+
 /// One file while it is read.
 pub(super) struct Sheet<'a> {
     pub(super) file: &'a Path,
@@ -53,6 +55,10 @@ impl<'a> Sheet<'a> {
         }
         for error in errors {
             let line = error.span().map(|span| self.line(span.start));
+            // A file that is something else altogether needs no fault for each line.
+            if self.faults.borrow().len() == MOST_SYNTAX_FAULTS {
+                break;
+            }
             // One slip makes the parser stumble several times.
             if self.faults.borrow().last().is_some_and(|last| last.line == line) {
                 continue;
@@ -275,8 +281,9 @@ pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
 
 /// Whether a value is a text that lacks its quotes.
 fn is_bare(value: &str) -> bool {
-    value.starts_with(|c: char| c.is_alphabetic() || c == '/')
-        && !["true", "false", "inf", "nan"].contains(&value)
+    let word = value.split([' ', '\t', '#', ',']).next().unwrap_or_default();
+    word.starts_with(|c: char| c.is_alphabetic() || c == '/')
+        && !["true", "false", "inf", "nan"].contains(&word)
 }
 
 /// A value's type, with its article.

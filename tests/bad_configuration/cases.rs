@@ -16,6 +16,10 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
         "T:5: level: no TOML: duplicate key; legal: one KEY = VALUE a line",
     ),
     ("[storage]\nkey_file = \"a\"", "T:3: no TOML: duplicate key; legal: one KEY = VALUE a line"),
+    (
+        "[device]\nconnectionSecure = true # yes\nconnectionSecure = true # yes",
+        "T:5: connectionSecure: no TOML: duplicate key; legal: one KEY = VALUE a line",
+    ),
     // Keys and types.
     (
         "[sever]\nurl = \"https://a\"",

@@ -90,6 +90,13 @@ fn a_broken_line_is_reported_once_and_the_next_one_too() {
 }
 
 #[test]
+fn a_file_that_is_something_else_altogether_is_not_reported_line_by_line() {
+    let dir = Dir::new();
+    dir.write("tokend.toml", &"this is prose\n".repeat(5000));
+    assert_eq!(dir.refusal().lines().count(), 10);
+}
+
+#[test]
 fn without_settings_it_says_where_they_were_looked_for_and_names_the_seals() {
     let dir = Dir::new();
     let rest = "found no such file; legal: a file that has at least, under [storage], \
@@ -200,6 +207,7 @@ struct Dir(tempfile::TempDir);
 impl Dir {
     fn new() -> Self {
         let dir = Self(tempfile::tempdir().unwrap());
+        dir.chmod("", 0o755);
         fs::create_dir(dir.path("applications.d")).unwrap();
         dir.chmod("applications.d", 0o755);
         dir
