@@ -2,14 +2,40 @@
 //! device, and serves them over D-Bus. This is the map: one line for each module, in the order in
 //! which data flows.
 
+/// Who may have which token: pure rules over what the bus says of a caller.
+pub mod access;
+/// The configuration: found, judged by who could have written it, read and checked.
+pub mod config;
 /// What is known of this device: the data and the identity behind the request headers.
 pub mod device;
 /// The authorization server: its two requests, and what each answer means.
 pub mod oauth;
+/// The root key, its sources, and the envelope sealed under it.
+pub mod seal;
+/// Sealed files that survive a power cut.
+pub mod store;
 /// What to do and when: a plain function of state, event and time.
 pub mod lifecycle;
 /// What the bus shows of an application, and whether its token will do.
 pub mod view;
+/// The D-Bus objects, and the client's side of them: the only user of zbus.
+pub mod bus;
+/// Waits for events, lets the lifecycle decide, runs its actions: knows everyone.
+pub mod daemon;
+/// The commands of the command line.
+pub mod cli;
+
+/// The clocks: the only place that reads one.
+pub mod clock;
+/// What the process gives up before it holds a secret.
+pub mod harden;
+/// Where log lines go.
+pub mod logging;
+/// What is said to the service manager.
+pub mod systemd;
+/// The daemon's one waiting place.
+pub mod watch;
+
 /// Names, credentials, tokens and attempt records: plain data.
 pub mod model;
 /// A string that cannot be printed.

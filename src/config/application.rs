@@ -1,0 +1,53 @@
+//! `applications.d/ID.toml`: from the file's shape to a checked application.
+
+use std::path::PathBuf;
+
+use super::names::Kind;
+use super::paths::Base;
+use super::raw::RawApplication;
+use super::table::{Place, Sheet};
+use super::values::{self, accept};
+use super::{Application, jwt};
+use crate::access::Rules;
+use crate::model::AppId;
+
+const STATEMENT: &str = "software_statement_file";
+
+/// The application: good for use only if no fault has been noted.
+pub(super) fn application(
+    sheet: &Sheet<'_>,
+    id: &AppId,
+    raw: RawApplication,
+    base: Base<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<Application> {
+    if raw.software_statement_file.is_none() && !sheet.is_faulty(STATEMENT) {
+        let place = Place { line: None, key: STATEMENT.into() };
+        sheet.fault(&place, "left out; legal: the path of a file that holds a software statement");
+    }
+    let statement_file =
+        accept(sheet, raw.software_statement_file, |path| statement_path(path, base));
+    let redirect_uri = accept(sheet, raw.redirect_uri, values::uri);
+    let application_id = accept(sheet, raw.application_id, values::printable);
+    let access = Rules {
+        users: values::names(sheet, raw.allow_users, Kind::User, warnings),
+        groups: values::names(sheet, raw.allow_groups, Kind::Group, warnings),
+        labels: values::labels(sheet, raw.allow_labels, warnings),
+    };
+    Some(Application {
+        id: id.clone(),
+        file: sheet.file.to_owned(),
+        statement_file: statement_file?,
+        redirect_uri,
+        application_id,
+        access,
+    })
+}
+
+fn statement_path(path: String, base: Base<'_>) -> Result<PathBuf, String> {
+    // Nothing of it is shown: a statement is a secret, and a path is not.
+    if jwt::looks_like_one(&path) {
+        return Err("found a software statement; legal: the path of the file that holds it".into());
+    }
+    base.credential(path)
+}

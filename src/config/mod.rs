@@ -1,0 +1,271 @@
+//! The configuration (contract, section 5): found, judged by who could have written it, read, and
+//! checked, so that nothing in [`Settings`] and [`Application`] can be wrong any more.
+
+mod application;
+mod fault;
+mod files;
+/// What a software statement says of itself.
+pub mod jwt;
+mod names;
+mod paths;
+mod raw;
+mod settings;
+mod statement;
+mod table;
+mod trust;
+mod url;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use fault::{Fault, Faults};
+pub use statement::{Statement, StatementError, read_statement};
+pub use trust::{FileError, Problem, check_ownership, read as read_trusted};
+
+use crate::access::{Name, Rules};
+use crate::device::Overrides;
+use crate::model::{AppId, Origin};
+use files::Text;
+use paths::Base;
+use raw::{RawApplication, RawSettings};
+use table::Sheet;
+
+/// Reads and checks the whole configuration. An application whose file is faulty is left out, with
+/// its faults in [`Config::faults`]. Statements and keys are not read here.
+///
+/// # Errors
+/// `tokend.toml` or a directory is faulty (exit code 78). All faults that one look can find.
+pub fn load(source: &Source) -> Result<Config, Faults> {
+    load_from(&files::places(source), source.credentials.as_deref())
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// `--config DIR`, which is read alone; else `/usr/lib/tokend`, `/etc/tokend` and
+    /// `/run/tokend`.
+    pub directory: Option<PathBuf>,
+    /// `$CREDENTIALS_DIRECTORY` (systemd.exec(5)).
+    pub credentials: Option<PathBuf>,
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `tokend.toml`.
+    pub settings: Settings,
+    /// The applications whose files are good.
+    pub applications: BTreeMap<AppId, Application>,
+    /// What is wrong with the application files that were left out.
+    pub faults: Vec<Fault>,
+    /// Applications that are configured, by a file that is faulty.
+    pub faulty: BTreeSet<AppId>,
+    /// What is legal and hardly meant.
+    pub warnings: Vec<String>,
+}
+
+/// `tokend.toml`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[storage]`
+    pub seal: Seal,
+    /// `[device]`
+    pub device: Overrides,
+    /// `[clock] synchronized_file`: while it is there, the wall clock is right.
+    pub synchronized_file: Option<PathBuf>,
+    /// `[log]`
+    pub log: Log,
+    /// `reload_users`: who may call `Reload` besides root.
+    pub reload_users: Vec<Name>,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// `url`
+    pub origin: Origin,
+    /// `ca_file`: PEM.
+    pub ca_file: Option<PathBuf>,
+    /// `timeout_seconds`: of a whole request.
+    pub timeout: Duration,
+    /// `user_agent`: a legal header value.
+    pub user_agent: Option<String>,
+    /// `reregister_after_seconds`
+    pub reregister_after: Duration,
+}
+
+/// `[storage]`: where the root key comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// From a file.
+    KeyFile(KeyFile),
+    /// From a PKCS #11 token.
+    Pkcs11(Pkcs11),
+    /// Made on first start, beside the data.
+    Generated,
+}
+
+/// `seal = "key-file"`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFile {
+    /// The file.
+    pub path: PathBuf,
+    /// It lies in `$CREDENTIALS_DIRECTORY`, so it cannot change while the process lives.
+    pub from_credential: bool,
+}
+
+/// `seal = "pkcs11"`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pkcs11 {
+    /// The module, a shared object.
+    pub module: PathBuf,
+    /// The label of the token.
+    pub token: String,
+    /// The label of the key.
+    pub key: String,
+    /// The file that holds the PIN; none: no login.
+    pub pin_file: Option<PathBuf>,
+}
+
+/// `[log]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Where the log goes.
+    pub target: LogTarget,
+    /// What goes there.
+    pub level: log::LevelFilter,
+}
+
+/// Where the log goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// To stderr under systemd or on a terminal, else to syslog.
+    Auto,
+    /// To `/dev/log`.
+    Syslog,
+    /// To stderr.
+    Stderr,
+}
+
+/// `applications.d/ID.toml`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// From the name of the file.
+    pub id: AppId,
+    /// The file.
+    pub file: PathBuf,
+    /// `software_statement_file`
+    pub statement_file: PathBuf,
+    /// `redirect_uri`
+    pub redirect_uri: Option<String>,
+    /// `application_id`
+    pub application_id: Option<String>,
+    /// `allow_users`, `allow_groups`, `allow_labels`
+    pub access: Rules,
+}
+
+fn load_from(places: &[files::Place], credentials: Option<&Path>) -> Result<Config, Faults> {
+    let found = files::search(places)?;
+    let mut warnings = Vec::new();
+    let settings = read_settings(&found.settings, credentials, &mut warnings);
+    let mut all =
+        Applications { faults: found.faults, faulty: found.unreadable, ..Default::default() };
+    for (id, text) in found.applications {
+        all.add(id, &text, credentials);
+    }
+    let settings = match settings {
+        Ok(settings) => settings,
+        // One look finds what is wrong everywhere.
+        Err(Faults(faults)) => return Err(Faults([faults, all.faults].concat())),
+    };
+    warnings.append(&mut all.warnings);
+    if all.good.is_empty() && all.faulty.is_empty() {
+        warnings.push(no_application(places));
+    }
+    let Applications { good: applications, faults, faulty, .. } = all;
+    Ok(Config { settings, applications, faults, faulty, warnings })
+}
+
+fn no_application(places: &[files::Place]) -> String {
+    let file = |place: &files::Place| place.directory.join("applications.d/ID.toml");
+    let files: Vec<_> = places.iter().map(|place| file(place).display().to_string()).collect();
+    format!("no application is configured; where one would be: {}", files.join(", "))
+}
+
+/// What `applications.d` comes to.
+#[derive(Default)]
+struct Applications {
+    good: BTreeMap<AppId, Application>,
+    faults: Vec<Fault>,
+    faulty: BTreeSet<AppId>,
+    warnings: Vec<String>,
+}
+
+impl Applications {
+    fn add(&mut self, id: AppId, text: &Text, credentials: Option<&Path>) {
+        let mut warnings = Vec::new();
+        match read_application(&id, text, credentials, &mut warnings) {
+            Ok(application) => {
+                self.good.insert(id, application);
+                self.warnings.append(&mut warnings);
+            }
+            Err(Faults(mut faults)) => {
+                self.faults.append(&mut faults);
+                self.faulty.insert(id);
+            }
+        }
+    }
+}
+
+fn read_settings(
+    text: &Text,
+    credentials: Option<&Path>,
+    warnings: &mut Vec<String>,
+) -> Result<Settings, Faults> {
+    read(text, credentials, |sheet, document, base| {
+        settings::settings(sheet, RawSettings::read(sheet, document), base, warnings)
+    })
+}
+
+fn read_application(
+    id: &AppId,
+    text: &Text,
+    credentials: Option<&Path>,
+    warnings: &mut Vec<String>,
+) -> Result<Application, Faults> {
+    read(text, credentials, |sheet, document, base| {
+        application::application(sheet, id, RawApplication::read(sheet, document), base, warnings)
+    })
+}
+
+/// Reads one file: what `check` makes of it, if neither the file nor `check` has a fault to note.
+fn read<T>(
+    file: &Text,
+    credentials: Option<&Path>,
+    check: impl for<'s> FnOnce(&'s Sheet<'s>, &'s toml::de::DeTable<'s>, Base<'_>) -> Option<T>,
+) -> Result<T, Faults> {
+    let text = str::from_utf8(&file.bytes).map_err(|error| not_utf8(file, error.valid_up_to()))?;
+    let sheet = Sheet::new(&file.path, text);
+    let beside = file.path.parent().unwrap_or(Path::new("."));
+    let checked =
+        sheet.parse().and_then(|document| check(&sheet, &document, Base { beside, credentials }));
+    match (checked, sheet.into_faults()) {
+        (Some(checked), faults) if faults.is_empty() => Ok(checked),
+        (_, faults) => Err(Faults(faults)),
+    }
+}
+
+fn not_utf8(file: &Text, offset: usize) -> Fault {
+    let line = 1 + file.bytes[..offset].iter().filter(|byte| **byte == b'\n').count();
+    Fault {
+        line: Some(line),
+        ..Fault::of_file(&file.path, "found what is no UTF-8; legal: TOML, which is UTF-8 text")
+    }
+}
