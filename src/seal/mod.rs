@@ -1,7 +1,7 @@
 //! The device's root key: where it comes from, and the envelope that is sealed under it
 //! (contract, section 4).
 //!
-//! A root key comes from a [`RootKeySource`]: the store asks one for the key, once, and knows
+//! A root key comes from a [`crate::seal::RootKeySource`]: the store asks one for the key, once, and knows
 //! nothing else of it. That is the seam for hardware: a `pkcs11` source runs the vendor's module
 //! in a short-lived child process, reads the key from a pipe, and hands it over like a file's.
 

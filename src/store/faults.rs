@@ -13,6 +13,8 @@ pub(crate) struct Faults(Mutex<State>);
 struct State {
     trace: Vec<Step>,
     plan: Option<Plan>,
+    /// A step has failed.
+    failed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -40,9 +42,8 @@ impl Faults {
     /// The disk works again. Whether it had failed.
     pub(crate) fn heal(&self) -> bool {
         let mut state = self.0.lock().unwrap();
-        let spent = state.plan.take();
-        // A plan that failed once took itself away.
-        spent.is_none_or(|plan| plan.good == 0 && plan.how == How::ForEver)
+        state.plan = None;
+        std::mem::take(&mut state.failed)
     }
 
     /// The steps since the last call.
@@ -53,13 +54,15 @@ impl Faults {
     pub(super) fn step(&self, step: Step) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();
         state.trace.push(step);
-        let Some(plan) = &mut state.plan else { return Ok(()) };
+        let State { plan: slot, failed, .. } = &mut *state;
+        let Some(plan) = slot else { return Ok(()) };
         if plan.good > 0 {
             plan.good -= 1;
             return Ok(());
         }
+        *failed = true;
         if plan.how == How::Once {
-            state.plan = None;
+            *slot = None;
         }
         Err(rustix::io::Errno::IO.into())
     }

@@ -65,7 +65,7 @@ pub(super) fn load(
 ) -> Result<Option<Opened>, StoreError> {
     let [a, b] = files;
     // Both are read before anything is done about either.
-    let found = (read(dir, root, subject, &a)?, read(dir, root, subject, &b)?);
+    let found = (read(dir, root, subject, a)?, read(dir, root, subject, b)?);
     let (best, best_name, other, other_name) = match found {
         (Found::Missing, Found::Missing) => return Ok(None),
         (Found::Good(x), Found::Good(y)) if y.generation > x.generation => {
@@ -96,9 +96,9 @@ pub(super) fn load(
         Found::Damaged => "damaged",
         Found::Missing => "missing",
     };
-    let path = dir.path().join(&other_name);
+    let path = dir.path().join(other_name);
     let path = path.display();
-    let repaired = write(dir, root, subject, &other_name, best.generation, &best.plaintext);
+    let repaired = write(dir, root, subject, other_name, best.generation, &best.plaintext);
     let text = match repaired {
         Ok(()) => format!("{path} was {fault}: repaired from {best_name}"),
         Err(error) => format!("{path} is {fault}, and cannot be repaired: {}", chain(&error)),

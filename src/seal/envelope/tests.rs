@@ -144,3 +144,23 @@ fn an_envelope_has_256_kib_at_most() {
     let refused = seal(&root(7), &Subject::Identity, 1, &vec![1; longest + 1]);
     assert_eq!(refused, Err(NotSealed::TooLarge { len: MAX_LEN + 1 }));
 }
+
+/// Made by another implementation (Python's `cryptography`) from the table above.
+#[test]
+fn the_format_is_the_documented_one_for_ever() {
+    let ciphertext = [
+        0xf2, 0xa2, 0x8e, 0xb8, 0x2f, 0x7d, 0xc6, 0x50, 0xc3, 0xb0, 0x9d, 0x35, 0x6d, 0xa1, 0xd2,
+        0x36, 0x7c, 0x4d, 0x42, 0x41, 0x43, 0x28, 0x61, 0x72, 0x17, 0x2d, 0x01, 0x37, 0x5a, 0xa7,
+    ];
+    let salt: [u8; 32] = std::array::from_fn(|i| i as u8);
+    let mut envelope =
+        b"tokend\x1a\n\x00\x01\xff\xfe\x01\x06\x01\x02\x03\x04\x05\x06\x07\x08".to_vec();
+    envelope.extend_from_slice(&[1; 32]);
+    envelope.extend_from_slice(&salt);
+    envelope.extend_from_slice(b"cinema");
+    envelope.extend_from_slice(&ciphertext);
+    let subject = Subject::Credentials(app("cinema"), digest(1));
+    let opened = open(&root(7), &subject, &envelope).unwrap();
+    assert_eq!(opened.generation, 0x0102_0304_0506_0708);
+    assert_eq!(&opened.plaintext[..], br#"{"origins":{}}"#);
+}
