@@ -1,0 +1,183 @@
+//! The device's root key: where it comes from, and the envelope that is sealed under it
+//! (contract, section 4).
+//!
+//! A root key comes from a [`crate::seal::RootKeySource`]: the store asks one for the key, once, and knows
+//! nothing else of it. That is the seam for hardware: a `pkcs11` source runs the vendor's module
+//! in a short-lived child process, reads the key from a pipe, and hands it over like a file's.
+
+pub mod envelope;
+mod generated;
+mod key_file;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::config;
+
+/// The shortest root key, in bytes.
+pub const MIN_KEY_LEN: usize = 32;
+
+/// The secret under which everything is sealed. Wiped when dropped.
+pub struct RootKey(Zeroizing<Vec<u8>>);
+
+impl RootKey {
+    /// Takes a key in. None where it is shorter than [`MIN_KEY_LEN`]; any other length will do,
+    /// for keys are derived from it.
+    #[must_use]
+    pub fn new(key: Zeroizing<Vec<u8>>) -> Option<Self> {
+        (key.len() >= MIN_KEY_LEN).then_some(Self(key))
+    }
+
+    fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RootKey(..)")
+    }
+}
+
+/// Something that has the root key: a file, a hardware token.
+pub trait RootKeySource: Send {
+    /// The value of `[storage] seal` that chose it: `key-file`, `pkcs11` or `generated`.
+    fn name(&self) -> &'static str;
+
+    /// The root key. Only where `store_is_empty`, so that no sealed file can be orphaned, may a
+    /// source make a key that is not there. It may be asked again after an error.
+    fn root_key(&mut self, store_is_empty: bool) -> Result<RootKey, SealError>;
+
+    /// Whether asking again gives the same answer for as long as this process lives: systemd
+    /// decrypts a credential once, before the start.
+    fn fixed_for_this_process(&self) -> bool;
+}
+
+/// The source that the configuration names. Nothing is read until it is asked for the key.
+#[must_use]
+pub fn source(seal: &config::Seal, state_dir: &Path) -> Box<dyn RootKeySource> {
+    match seal {
+        config::Seal::KeyFile(file) => Box::new(key_file::Source(file.clone())),
+        config::Seal::Generated => Box::new(generated::Source(state_dir.to_owned())),
+        config::Seal::Pkcs11(_) => Box::new(NoPkcs11),
+    }
+}
+
+/// What stands for the `pkcs11` seal in a build without it.
+struct NoPkcs11;
+
+impl RootKeySource for NoPkcs11 {
+    fn name(&self) -> &'static str {
+        "pkcs11"
+    }
+
+    fn root_key(&mut self, _store_is_empty: bool) -> Result<RootKey, SealError> {
+        Err(SealError::NoPkcs11)
+    }
+
+    fn fixed_for_this_process(&self) -> bool {
+        false
+    }
+}
+
+/// Why there is no root key.
+#[derive(Debug)]
+pub enum SealError {
+    /// The file with the key cannot be read, or is not there.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others could have written the file.
+    Ownership {
+        /// Which file, and what is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Everybody may read the file.
+    Readable {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file has less than [`MIN_KEY_LEN`] bytes.
+    Short {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it has.
+        found: usize,
+    },
+    /// A partition that nobody has written a key to.
+    Blank {
+        /// The block device.
+        path: PathBuf,
+    },
+    /// The generated key is gone, and what was sealed with it is not.
+    Lost {
+        /// Where the key was.
+        path: PathBuf,
+    },
+    /// A generated key cannot be written.
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system gives no random numbers.
+    NoRandom,
+    /// `pkcs11` is configured.
+    NoPkcs11,
+}
+
+impl fmt::Display for SealError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { path, .. } => write!(f, "cannot read the root key {}", path.display()),
+            Self::Ownership { .. } => f.write_str("the root key is not safe from others"),
+            Self::Readable { path, mode } => write!(
+                f,
+                "the root key {} has mode {mode:04o}, so that everybody may read it; \
+                 legal is 0640 or less (chmod o= {0})",
+                path.display()
+            ),
+            Self::Short { path, found } => write!(
+                f,
+                "the root key {} has {found} bytes; legal is {MIN_KEY_LEN} or more",
+                path.display()
+            ),
+            Self::Blank { path } => {
+                write!(f, "{} holds no root key: it is blank", path.display())
+            }
+            Self::Lost { path } => write!(
+                f,
+                "the generated root key {} is gone, but files sealed with it are there; bring it \
+                 back, or empty the state directory to register anew",
+                path.display()
+            ),
+            Self::Write { path, .. } => {
+                write!(f, "cannot write a new root key to {}", path.display())
+            }
+            Self::NoRandom => f.write_str("the system gives no random numbers for a new root key"),
+            Self::NoPkcs11 => f.write_str("this build has no pkcs11 seal"),
+        }
+    }
+}
+
+impl std::error::Error for SealError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => Some(source),
+            Self::Ownership { source } => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! Secure storage: what is kept of each application, sealed under the device's root key, in files
+//! that survive a power cut (contract, section 4).
+//!
+//! The state directory holds, and nothing else:
+//!
+//! | file | holds |
+//! |---|---|
+//! | `ID.DIGEST.a`, `ID.DIGEST.b` | two copies of an application's credentials, by the SHA-256 of their statement |
+//! | `ID.token` | its access token |
+//! | `ID.record` | its attempt record |
+//! | `device-identity.a`, `.b` | two copies of the device's identity |
+//! | `key-check` | the proof that a root key is the right one |
+//! | `generated-key` | the root key itself, with `seal = "generated"` |
+//! | `NAME.corrupt` | a damaged file, put aside |
+//! | `.tmp-NAME` | a file that is being written; left by a power cut, it is removed at start |
+
+mod documents;
+mod errors;
+#[cfg(test)]
+mod faults;
+pub(crate) mod files;
+mod names;
+mod pair;
+mod proof;
+mod state_dir;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::errors::{Action, Note, OpenError, StoreError};
+pub use self::state_dir::{LockError, StateDir};
+
+use self::pair::Single;
+use self::proof::Proof;
+use crate::model::{AppId, Filed, Record, StatementDigest, Stored, Token};
+use crate::seal::envelope::{Opened, Subject};
+use crate::seal::{RootKey, RootKeySource};
+
+/// The sealed files of one state directory, under a root key that is proven to be theirs.
+///
+/// A save that fails may be tried again; until one succeeds, the old or the new content is there.
+pub struct Store {
+    dir: Arc<StateDir>,
+    root: RootKey,
+    notes: Vec<Note>,
+    /// The highest generation seen or tried of each subject, so that none is used twice.
+    generations: BTreeMap<Subject, u64>,
+    /// Whose files have been seen, `None` for the device's own: nothing else is overwritten.
+    seen: BTreeSet<Option<AppId>>,
+}
+
+impl Store {
+    /// Asks for the root key and proves it. Where it is wrong or cannot be had, nothing is written.
+    pub fn open(dir: Arc<StateDir>, source: &mut dyn RootKeySource) -> Result<Self, OpenError> {
+        let sealed = proof::sealed_files(&dir)?;
+        let seal = source.name();
+        let root = source
+            .root_key(sealed.is_empty())
+            .map_err(|source| OpenError::Seal { seal, source })?;
+        let Proof::Proven(notes) = proof::prove(&dir, &root, &sealed)? else {
+            return Err(OpenError::WrongKey { seal, path: dir.path().to_owned() });
+        };
+        let (generations, seen) = Default::default();
+        Ok(Self { dir, root, notes, generations, seen })
+    }
+
+    /// What is to be said that no load has returned yet: about opening, about a load that failed,
+    /// about files that were first looked at by a save. For the log; each is returned once.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// All that is stored of one application; damage is repaired, or put aside. An error never
+    /// means that there is nothing. The notes are those of [`Store::take_notes`].
+    pub fn load(&mut self, id: &AppId) -> Result<(Stored, Vec<Note>), StoreError> {
+        let stored = self.read_application(id)?;
+        Ok((stored, self.take_notes()))
+    }
+
+    /// Files credentials under their statement, in both copies.
+    pub fn save_credentials(
+        &mut self,
+        id: &AppId,
+        statement: &StatementDigest,
+        filed: &Filed,
+    ) -> Result<(), StoreError> {
+        let document = documents::CredentialsRef { origins: filed };
+        self.save(Subject::Credentials(id.clone(), *statement), &document)
+    }
+
+    /// Replaces the attempt record.
+    pub fn save_record(&mut self, id: &AppId, record: &Record) -> Result<(), StoreError> {
+        self.save(Subject::Record(id.clone()), record)
+    }
+
+    /// Replaces the token.
+    pub fn save_token(&mut self, id: &AppId, token: &Token) -> Result<(), StoreError> {
+        self.save(Subject::Token(id.clone()), token)
+    }
+
+    /// Deletes the token, durably.
+    pub fn remove_token(&mut self, id: &AppId) -> Result<(), StoreError> {
+        let name = names::token(id);
+        self.dir.files().remove(&name).map_err(self.dir.cannot(Action::Remove, &name))?;
+        self.dir.sync()
+    }
+
+    /// The device's identity, where one has been decided on.
+    pub fn identity(&mut self) -> Result<(Option<String>, Vec<Note>), StoreError> {
+        let identity = self.read_identity()?;
+        Ok((identity, self.take_notes()))
+    }
+
+    /// Keeps the device's identity, in both copies.
+    pub fn save_identity(&mut self, id: &str) -> Result<(), StoreError> {
+        self.save(Subject::Identity, &documents::Identity { id: id.to_owned() })
+    }
+
+    fn read_application(&mut self, id: &AppId) -> Result<Stored, StoreError> {
+        self.seen.remove(&Some(id.clone()));
+        let names = self.dir.list()?;
+        let mut stored = Stored::default();
+
+        for digest in statements(&names, id) {
+            let subject = Subject::Credentials(id.clone(), digest);
+            let files = names::credentials(id, &digest);
+            if let Some(documents::Credentials { origins }) = self.read_pair(subject, &files)? {
+                stored.filed.insert(digest, origins);
+            }
+        }
+        stored.token = self.read_single(Subject::Token(id.clone()), &names::token(id))?.0;
+        let file = names::record(id);
+        let (record, lost) = self.read_single(Subject::Record(id.clone()), &file)?;
+        // Lost just now, or before a restart and not written since.
+        stored.record_lost = lost || record.is_none() && names.contains(&names::quarantined(&file));
+        stored.record = record.unwrap_or_default();
+        self.seen.insert(Some(id.clone()));
+        Ok(stored)
+    }
+
+    fn read_identity(&mut self) -> Result<Option<String>, StoreError> {
+        self.seen.remove(&None);
+        let identity = self.read_pair(Subject::Identity, &names::identity())?;
+        self.seen.insert(None);
+        Ok(identity.map(|documents::Identity { id }| id))
+    }
+
+    fn read_pair<T: DeserializeOwned>(
+        &mut self,
+        subject: Subject,
+        files: &[String; 2],
+    ) -> Result<Option<T>, StoreError> {
+        let opened = pair::load(&self.dir, &self.root, &subject, files, &mut self.notes)?;
+        opened.map(|opened| self.read_document(subject, &files[0], &opened)).transpose()
+    }
+
+    /// What one file holds, and whether there was something that is lost.
+    fn read_single<T: DeserializeOwned>(
+        &mut self,
+        subject: Subject,
+        file: &str,
+    ) -> Result<(Option<T>, bool), StoreError> {
+        match pair::load_single(&self.dir, &self.root, &subject, file, &mut self.notes)? {
+            Single::Good(opened) => Ok((Some(self.read_document(subject, file, &opened)?), false)),
+            Single::Missing => Ok((None, false)),
+            Single::Lost => Ok((None, true)),
+        }
+    }
+
+    fn read_document<T: DeserializeOwned>(
+        &mut self,
+        subject: Subject,
+        file: &str,
+        opened: &Opened,
+    ) -> Result<T, StoreError> {
+        let generation = self.generations.entry(subject).or_default();
+        *generation = opened.generation.max(*generation);
+        let not_understood = || StoreError::NotUnderstood { path: self.dir.path().join(file) };
+        documents::from_json(&opened.plaintext).ok_or_else(not_understood)
+    }
+
+    fn save(&mut self, subject: Subject, document: &impl Serialize) -> Result<(), StoreError> {
+        self.see(subject.application())?;
+        let files = names::files(&subject);
+        let json = documents::to_json(document)
+            .map_err(|error| self.dir.cannot(Action::Write, &files[0])(error.into()))?;
+        // Taken before the first try, for a write that fails may have come through all the same.
+        let generation = self.generations.entry(subject.clone()).or_default();
+        *generation = generation.saturating_add(1);
+        for file in &files {
+            pair::write(&self.dir, &self.root, &subject, file, *generation, &json)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at what is there before anything of it is overwritten.
+    fn see(&mut self, application: Option<&AppId>) -> Result<(), StoreError> {
+        if self.seen.contains(&application.cloned()) {
+            return Ok(());
+        }
+        match application {
+            Some(id) => self.read_application(id).map(drop),
+            None => self.read_identity().map(drop),
+        }
+    }
+}
+
+/// The statements of an application that any file is there for.
+fn statements(names: &[String], id: &AppId) -> BTreeSet<StatementDigest> {
+    let statement = |name: &String| match names::subject(name)? {
+        Subject::Credentials(owner, digest) if owner == *id => Some(digest),
+        _ => None,
+    };
+    names.iter().filter_map(statement).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! One subject and its files: two copies of what must not be lost, one of what may. Damage in one
+//! copy is repaired from the other; where there is none to repair from, the file is put aside.
+
+use log::Level;
+
+use super::errors::{Action, Note, StoreError};
+use super::files::Content;
+use super::names;
+use super::state_dir::StateDir;
+use crate::seal::RootKey;
+use crate::seal::envelope::{self, NotOpened, Opened, Subject};
+
+/// What a file turned out to be. What cannot be read, or is of another version, is an error.
+pub(super) enum Found {
+    Good(Opened),
+    /// There, and not what was written.
+    Damaged,
+    Missing,
+}
+
+/// Reads and opens one file of a subject.
+pub(super) fn read(
+    dir: &StateDir,
+    root: &RootKey,
+    subject: &Subject,
+    name: &str,
+) -> Result<Found, StoreError> {
+    let content = dir.files().read(name, envelope::MAX_LEN);
+    let bytes = match content.map_err(dir.cannot(Action::Read, name))? {
+        Content::Bytes(bytes) => bytes,
+        Content::TooLong => return Ok(Found::Damaged),
+        Content::Missing => return Ok(Found::Missing),
+    };
+    match envelope::open(root, subject, &bytes) {
+        Ok(opened) => Ok(Found::Good(opened)),
+        Err(NotOpened::NotAuthentic) => Ok(Found::Damaged),
+        Err(source @ NotOpened::UnknownVersion(_)) => {
+            Err(StoreError::UnknownVersion { path: dir.path().join(name), source })
+        }
+    }
+}
+
+/// Seals and writes one file of a subject.
+pub(super) fn write(
+    dir: &StateDir,
+    root: &RootKey,
+    subject: &Subject,
+    name: &str,
+    generation: u64,
+    plaintext: &[u8],
+) -> Result<(), StoreError> {
+    let sealed = envelope::seal(root, subject, generation, plaintext)
+        .map_err(|source| StoreError::Seal { path: dir.path().join(name), source })?;
+    dir.files().write(name, &sealed).map_err(dir.cannot(Action::Write, name))
+}
+
+/// Loads a subject that has two copies: the newer one that is good. None where there is none, or
+/// where what was there is damaged in both and has been put aside.
+pub(super) fn load(
+    dir: &StateDir,
+    root: &RootKey,
+    subject: &Subject,
+    files: &[String; 2],
+    notes: &mut Vec<Note>,
+) -> Result<Option<Opened>, StoreError> {
+    let [a, b] = files;
+    // Both are read before anything is done about either.
+    let found = (read(dir, root, subject, a)?, read(dir, root, subject, b)?);
+    let (best, best_name, other, other_name) = match found {
+        (Found::Missing, Found::Missing) => return Ok(None),
+        (Found::Good(x), Found::Good(y)) if y.generation > x.generation => {
+            (y, b, Found::Good(x), a)
+        }
+        (Found::Good(x), other) => (x, a, other, b),
+        (other, Found::Good(y)) => (y, b, other, a),
+        (x, y) => {
+            let damaged = [(x, a), (y, b)];
+            let damaged = damaged.iter().filter(|(found, _)| matches!(found, Found::Damaged));
+            for (_, name) in damaged {
+                put_aside(dir, name)?;
+                let text = format!(
+                    "{} was damaged, with no copy to repair it from: kept as {}",
+                    dir.path().join(name).display(),
+                    names::quarantined(name)
+                );
+                notes.push(Note::new(Level::Error, text));
+            }
+            dir.sync()?;
+            return Ok(None);
+        }
+    };
+
+    let fault = match other {
+        Found::Good(other) if other.generation == best.generation => return Ok(Some(best)),
+        Found::Good(_) => "older than its other copy",
+        Found::Damaged => "damaged",
+        Found::Missing => "missing",
+    };
+    let path = dir.path().join(other_name);
+    let path = path.display();
+    let repaired = write(dir, root, subject, other_name, best.generation, &best.plaintext);
+    let text = match repaired {
+        Ok(()) => format!("{path} was {fault}: repaired from {best_name}"),
+        Err(error) => format!("{path} is {fault}, and cannot be repaired: {}", chain(&error)),
+    };
+    notes.push(Note::new(Level::Warn, text));
+    Ok(Some(best))
+}
+
+/// What became of a subject that has one file.
+pub(super) enum Single {
+    Good(Opened),
+    Missing,
+    /// It was damaged; nothing of it can be used.
+    Lost,
+}
+
+/// Loads a subject that has one file. A damaged one is put aside; where that cannot be done, it
+/// is in nobody's way.
+pub(super) fn load_single(
+    dir: &StateDir,
+    root: &RootKey,
+    subject: &Subject,
+    name: &str,
+    notes: &mut Vec<Note>,
+) -> Result<Single, StoreError> {
+    match read(dir, root, subject, name)? {
+        Found::Good(opened) => return Ok(Single::Good(opened)),
+        Found::Missing => return Ok(Single::Missing),
+        Found::Damaged => {}
+    }
+    let path = dir.path().join(name);
+    let path = path.display();
+    let text = match put_aside(dir, name).and_then(|()| dir.sync()) {
+        Ok(()) => format!("{path} was damaged: kept as {}", names::quarantined(name)),
+        Err(error) => format!("{path} is damaged, and stays where it is: {}", chain(&error)),
+    };
+    notes.push(Note::new(Level::Warn, text));
+    Ok(Single::Lost)
+}
+
+fn put_aside(dir: &StateDir, name: &str) -> Result<(), StoreError> {
+    dir.files().rename(name, &names::quarantined(name)).map_err(dir.cannot(Action::PutAside, name))
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,143 @@
+//! Nothing is touched before the root key is proven.
+
+use super::*;
+use crate::config::Seal;
+use crate::seal::source;
+
+/// A state directory with something of everything, and no store open on it.
+fn filled() -> TempDir {
+    let mut it = Fixture::new();
+    it.store.save_credentials(&app("cinema"), &digest(1), &filed("c1")).unwrap();
+    it.store.save_record(&app("cinema"), &record(1)).unwrap();
+    it.store.save_token(&app("cinema"), &token(1)).unwrap();
+    it.store.save_identity("abcd").unwrap();
+    it.temp
+}
+
+fn open(temp: &TempDir, key: u8) -> Result<Store, OpenError> {
+    Store::open(Arc::new(StateDir::lock(temp.path()).unwrap()), &mut Key(key))
+}
+
+#[test]
+fn a_wrong_key_touches_nothing() {
+    let temp = filled();
+    let before = snapshot(temp.path());
+    for also_without in ["", "key-check"] {
+        let _ = fs::remove_file(temp.path().join(also_without));
+        let error = open(&temp, 8).err().unwrap();
+        assert!(matches!(error, OpenError::WrongKey { .. }), "{error}");
+        assert!(error.to_string().contains(temp.path().to_str().unwrap()), "{error}");
+    }
+    let kept = before.into_iter().filter(|(name, _)| name != "key-check").collect::<Vec<_>>();
+    assert_eq!(snapshot(temp.path()), kept);
+}
+
+#[test]
+fn a_key_that_cannot_be_had_touches_nothing() {
+    let temp = filled();
+    let before = snapshot(temp.path());
+    let dir = Arc::new(StateDir::lock(temp.path()).unwrap());
+    let error = Store::open(dir, &mut *source(&Seal::Generated, temp.path())).err().unwrap();
+    let lost =
+        matches!(error, OpenError::Seal { seal: "generated", source: SealError::Lost { .. } });
+    assert!(lost, "{error}");
+    assert_eq!(snapshot(temp.path()), before);
+}
+
+#[test]
+fn the_key_check_is_written_on_first_use_and_proves_the_key_from_then_on() {
+    let temp = tempfile::tempdir().unwrap();
+    open(&temp, 7).unwrap();
+    assert_eq!(names_in(temp.path()), ["key-check"]);
+    let before = snapshot(temp.path());
+    assert!(matches!(open(&temp, 8), Err(OpenError::WrongKey { .. })));
+    open(&temp, 7).unwrap();
+    assert_eq!(snapshot(temp.path()), before);
+}
+
+#[test]
+fn any_sealed_file_proves_the_key_and_the_key_check_is_written_anew() {
+    let damages: [fn(&Path); 3] = [
+        |path| fs::remove_file(path).unwrap(),
+        |path| fs::write(path, "damaged").unwrap(),
+        |path| fs::write(path, "").unwrap(),
+    ];
+    for witness in
+        [copy('b'), "cinema.record".into(), "cinema.token".into(), "device-identity.a".into()]
+    {
+        for damage in damages {
+            let temp = filled();
+            for name in names_in(temp.path()) {
+                if name != witness && name != "key-check" {
+                    fs::write(temp.path().join(name), "damaged").unwrap();
+                }
+            }
+            damage(&temp.path().join("key-check"));
+            let notes = open(&temp, 7).unwrap().take_notes();
+            assert_eq!(notes.len(), 1, "{notes:?}");
+            assert!(notes[0].text.contains(&witness), "{notes:?}");
+            assert_eq!(open(&temp, 7).unwrap().take_notes(), []);
+        }
+    }
+}
+
+#[test]
+fn a_key_check_that_cannot_be_written_anew_is_a_note() {
+    let temp = filled();
+    fs::remove_file(temp.path().join("key-check")).unwrap();
+    fs::create_dir(temp.path().join("key-check")).unwrap();
+    let mut store = open(&temp, 7).unwrap();
+    let notes = store.take_notes();
+    assert!(notes[0].text.contains("cannot be written anew"), "{notes:?}");
+    assert_eq!(store.load(&app("cinema")).unwrap().0.filed[&digest(1)], filed("c1"));
+}
+
+#[test]
+fn where_a_file_cannot_be_read_the_key_is_not_called_wrong() {
+    let temp = filled();
+    let name = temp.path().join("cinema.token");
+    fs::remove_file(&name).unwrap();
+    fs::create_dir(&name).unwrap();
+    let before = snapshot(temp.path());
+    assert!(matches!(open(&temp, 8), Err(OpenError::Store(StoreError::Io { .. }))));
+    assert_eq!(snapshot(temp.path()), before);
+}
+
+#[test]
+fn a_key_check_of_an_unknown_version_touches_nothing() {
+    let it = Fixture::at(filled());
+    it.make_newer("key-check");
+    let temp = it.temp;
+    drop((it.dir, it.store));
+    let before = snapshot(temp.path());
+    let error = open(&temp, 7).err().unwrap();
+    assert!(matches!(error, OpenError::Store(StoreError::UnknownVersion { .. })), "{error}");
+    assert_eq!(snapshot(temp.path()), before);
+}
+
+#[test]
+fn a_store_all_of_an_unknown_version_is_not_called_wrong() {
+    let it = Fixture::at(filled());
+    for name in it.names() {
+        it.make_newer(&name);
+    }
+    let temp = it.temp;
+    drop((it.dir, it.store));
+    fs::remove_file(temp.path().join("key-check")).unwrap();
+    let before = snapshot(temp.path());
+    let error = open(&temp, 7).err().unwrap();
+    assert!(matches!(error, OpenError::Store(StoreError::UnknownVersion { .. })), "{error}");
+    assert_eq!(snapshot(temp.path()), before);
+}
+
+#[test]
+fn a_generated_key_serves_from_the_first_start_on() {
+    let temp = tempfile::tempdir().unwrap();
+    for start in 0..3 {
+        let dir = Arc::new(StateDir::lock(temp.path()).unwrap());
+        let mut store = Store::open(dir, &mut *source(&Seal::Generated, temp.path())).unwrap();
+        let found = store.identity().unwrap();
+        assert_eq!(found, ((start > 0).then(|| "abcd".into()), vec![]));
+        store.save_identity("abcd").unwrap();
+    }
+}
