@@ -1,0 +1,189 @@
+//! Files that come, go and change: inotify(7) on their directories.
+//!
+//! A file's directory is watched, not the file, which may be replaced by a rename. Where the
+//! directory does not exist yet, the nearest one above it is watched for the next step on the way
+//! down; when a directory comes or goes, every way is looked up again.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::inotify::{
+    CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init, remove_watch,
+};
+use rustix::io::{Errno, Result};
+
+use super::Woken;
+use super::source::Source;
+
+/// A directory higher up: the next one on the way down comes, or becomes readable.
+const ABOVE: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::DELETE_SELF)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR)
+    // One directory may be both for two files; a watch only ever gets wider.
+    .union(WatchFlags::MASK_ADD);
+/// The directory of a file.
+const HERE: WatchFlags =
+    ABOVE.union(WatchFlags::CLOSE_WRITE).union(WatchFlags::DELETE).union(WatchFlags::MOVED_FROM);
+/// The directory itself is no longer at its path, or no longer watched.
+const LOST: ReadFlags = ReadFlags::DELETE_SELF
+    .union(ReadFlags::MOVE_SELF)
+    .union(ReadFlags::UNMOUNT)
+    .union(ReadFlags::IGNORED);
+/// Looks at a way on which directories come and go; then it is taken as it is.
+const LOOKS: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Files {
+    inotify: OwnedFd,
+    files: Vec<File>,
+    watches: BTreeSet<i32>,
+}
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    anchor: Option<Anchor>,
+}
+
+/// The deepest directory on the way to a file that can be watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Anchor {
+    watch: i32,
+    /// What to look out for in it: the file, or the next directory.
+    name: OsString,
+    is_the_file: bool,
+}
+
+impl Files {
+    pub(super) fn new() -> io::Result<Self> {
+        let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        Ok(Self { inotify, files: Vec::new(), watches: BTreeSet::new() })
+    }
+
+    /// Watches these files and no others. One that was watched before loses no event.
+    pub(super) fn set(&mut self, files: &[PathBuf]) {
+        self.files = files.iter().map(|path| File { path: path.clone(), anchor: None }).collect();
+        self.look_up();
+    }
+
+    /// Looks up the way to each file, and says which may have changed unseen.
+    fn look_up(&mut self) -> Vec<PathBuf> {
+        let mut changed = Vec::new();
+        for file in &mut self.files {
+            let anchor = find(&self.inotify, &file.path, &mut self.watches);
+            if anchor != file.anchor {
+                let was_there = file.anchor.as_ref().is_some_and(|anchor| anchor.is_the_file);
+                if was_there || file.path.symlink_metadata().is_ok() {
+                    changed.push(file.path.clone());
+                }
+                file.anchor = anchor;
+            }
+        }
+        let anchors = self.files.iter().filter_map(|file| file.anchor.as_ref());
+        let used: BTreeSet<_> = anchors.map(|anchor| anchor.watch).collect();
+        for unused in self.watches.difference(&used) {
+            // Fails where the directory has gone, and its watch with it.
+            let _ = remove_watch(&self.inotify, *unused);
+        }
+        self.watches = used;
+        changed
+    }
+
+    /// Reads all events: the files that they concern, and whether a directory came or went.
+    fn read(&self) -> io::Result<(Vec<PathBuf>, bool)> {
+        let (mut changed, mut moved) = (Vec::new(), false);
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut reader = Reader::new(&self.inotify, &mut buffer);
+        loop {
+            let event = match reader.next() {
+                Ok(event) => event,
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => return Ok((changed, moved)),
+                Err(error) => return Err(error.into()),
+            };
+            if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
+                moved = true;
+                changed.extend(self.files.iter().map(|file| file.path.clone()));
+                continue;
+            }
+            let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+            for file in &self.files {
+                let Some(anchor) = &file.anchor else { continue };
+                if anchor.watch != event.wd() {
+                    continue;
+                }
+                match name {
+                    Some(name) if name != anchor.name => {}
+                    Some(_) if anchor.is_the_file => changed.push(file.path.clone()),
+                    Some(_) => moved = true,
+                    None => moved |= event.events().intersects(LOST),
+                }
+            }
+        }
+    }
+}
+
+impl Source for Files {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.inotify.as_fd())
+    }
+
+    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
+        let (mut changed, moved) = self.read()?;
+        if moved {
+            changed.extend(self.look_up());
+        }
+        for file in changed.into_iter().map(Woken::File) {
+            if !woken.contains(&file) {
+                woken.push(file);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Watches the deepest directory on the way to a file. None where not even the first can be
+/// watched, or where the path ends in no name.
+fn find(inotify: &OwnedFd, file: &Path, watches: &mut BTreeSet<i32>) -> Option<Anchor> {
+    let mut watch = |dir: &Path, depth: usize| -> Result<i32> {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        let watch = add_watch(inotify, dir, if depth == 0 { HERE } else { ABOVE })?;
+        watches.insert(watch);
+        Ok(watch)
+    };
+    let dirs: Vec<&Path> = file.ancestors().skip(1).collect();
+    for look in 1..=LOOKS {
+        let (depth, at) = (0..dirs.len())
+            .find_map(|depth| watch(dirs[depth], depth).ok().map(|watch| (depth, watch)))?;
+        let anchor = |name: &OsStr, is_the_file| {
+            Some(Anchor { watch: at, name: name.to_owned(), is_the_file })
+        };
+        if depth == 0 {
+            return anchor(file.file_name()?, true);
+        }
+        // The next one may have come just before this one was watched: only now does a look count.
+        match watch(dirs[depth - 1], depth - 1) {
+            Ok(_) if look < LOOKS => {}
+            Err(Errno::NOENT | Errno::NOTDIR) | Ok(_) => {
+                return anchor(dirs[depth - 1].file_name()?, false);
+            }
+            Err(error) => {
+                let dir = dirs[depth - 1].display();
+                log::warn!("cannot watch for changes of files in {dir}: {error}");
+                return anchor(dirs[depth - 1].file_name()?, false);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! What can be waited for.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use log::Level;
+
+use super::Woken;
+
+/// Something with a file descriptor that becomes readable when there is news.
+pub(super) trait Source {
+    /// What to poll; none where there is nothing to wait for.
+    fn fd(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Takes all the news there is, so that the descriptor is no longer ready, and reports it. To
+    /// find none is no error.
+    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()>;
+
+    /// Goes on without this source, or says that this cannot be.
+    fn give_up(&mut self, error: io::Error) -> io::Result<()> {
+        Err(error)
+    }
+}
+
+/// A source that the daemon can do without.
+#[derive(Debug)]
+pub(super) struct Optional<S> {
+    /// What it is for, as in "cannot watch for …".
+    what: &'static str,
+    source: Option<S>,
+}
+
+impl<S> Optional<S> {
+    pub(super) fn none(what: &'static str) -> Self {
+        Self { what, source: None }
+    }
+
+    /// Where the source could not be opened, says so at this level.
+    pub(super) fn new(what: &'static str, level: Level, source: io::Result<S>) -> Self {
+        let source =
+            source.inspect_err(|error| log::log!(level, "cannot watch for {what}: {error}")).ok();
+        Self { what, source }
+    }
+
+    pub(super) fn set(&mut self, source: Option<S>) {
+        self.source = source;
+    }
+
+    pub(super) fn get_mut(&mut self) -> Option<&mut S> {
+        self.source.as_mut()
+    }
+}
+
+impl<S: Source> Source for Optional<S> {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.source.as_ref().and_then(Source::fd)
+    }
+
+    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
+        self.source.as_mut().map_or(Ok(()), |source| source.take(woken))
+    }
+
+    fn give_up(&mut self, error: io::Error) -> io::Result<()> {
+        log::warn!("no longer watching for {}: {error}", self.what);
+        self.source = None;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    struct Broken(std::io::PipeReader);
+
+    impl Source for Broken {
+        fn fd(&self) -> Option<BorrowedFd<'_>> {
+            Some(self.0.as_fd())
+        }
+
+        fn take(&mut self, _: &mut Vec<Woken>) -> io::Result<()> {
+            Err(io::Error::other("broken"))
+        }
+    }
+
+    #[test]
+    fn an_optional_source_that_fails_is_no_longer_waited_for_and_a_vital_one_is_an_error() {
+        let mut vital = Broken(io::pipe().unwrap().0);
+        assert!(vital.give_up(io::Error::other("broken")).is_err());
+        let mut optional = Optional::new("x", Level::Warn, Ok(vital));
+        assert!(optional.fd().is_some());
+        let error = optional.take(&mut Vec::new()).unwrap_err();
+        optional.give_up(error).unwrap();
+        assert!(optional.fd().is_none());
+        optional.take(&mut Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_opened_is_not_waited_for() {
+        let denied = Err::<Broken, _>(io::ErrorKind::PermissionDenied.into());
+        assert!(Optional::new("x", Level::Info, denied).fd().is_none());
+    }
+}

@@ -1,0 +1,160 @@
+//! The daemon's waiting place, with what really wakes it. What needs a network of its own runs in
+//! this test program, started again; signals have a program of their own (tests/signals.rs).
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
+use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
+use tokend::clock::boot;
+use tokend::watch::{Watch, Woken};
+
+const CHILD: &str = "TOKEND_TEST_CHILD";
+/// Bounds a failing test; none that passes waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn nudges_wake_and_many_are_one() {
+    let mut watch = Watch::new().unwrap();
+    let nudger = watch.nudger();
+    std::thread::spawn(move || nudger.nudge());
+    assert_eq!(watch.wait(None).unwrap(), [Woken::Nudged]);
+    (0..3).for_each(|_| watch.nudger().nudge());
+    assert_eq!(watch.wait(None).unwrap(), [Woken::Nudged]);
+    assert_eq!(watch.wait(Some(boot())).unwrap(), [Woken::Deadline]);
+}
+
+#[test]
+fn a_deadline_never_comes_early() {
+    let mut watch = Watch::new().unwrap();
+    for ahead in [0, 1, 7, 20] {
+        let deadline = boot().after(Duration::from_millis(ahead));
+        assert_eq!(watch.wait(Some(deadline)).unwrap(), [Woken::Deadline]);
+        assert!(boot() >= deadline);
+    }
+}
+
+#[test]
+fn a_deadline_that_has_passed_is_reported_at_once_and_each_time() {
+    let mut watch = Watch::new().unwrap();
+    let deadline = boot().before(Duration::from_secs(1));
+    for _ in 0..3 {
+        assert_eq!(watch.wait(Some(deadline)).unwrap(), [Woken::Deadline]);
+    }
+}
+
+#[test]
+fn a_deadline_that_is_moved_counts_as_moved() {
+    let mut watch = Watch::new().unwrap();
+    watch.nudger().nudge();
+    assert_eq!(watch.wait(Some(boot().after(PATIENCE))).unwrap(), [Woken::Nudged]);
+    assert_eq!(watch.wait(Some(boot())).unwrap(), [Woken::Deadline]);
+}
+
+#[test]
+fn the_watchdog_asks_again_and_again_until_it_is_taken_back() {
+    let mut watch = Watch::new().unwrap();
+    watch.set_watchdog(Some(Duration::from_millis(2))).unwrap();
+    for _ in 0..3 {
+        assert_eq!(watch.wait(None).unwrap(), [Woken::Watchdog]);
+    }
+    watch.set_watchdog(None).unwrap();
+    let deadline = boot().after(Duration::from_millis(10));
+    assert_eq!(watch.wait(Some(deadline)).unwrap(), [Woken::Deadline]);
+}
+
+#[test]
+fn a_file_that_is_made_by_another_thread_wakes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("not/yet/there");
+    let mut watch = Watch::new().unwrap();
+    watch.set_files(std::slice::from_ref(&file));
+    let made = file.clone();
+    std::thread::spawn(move || {
+        std::fs::create_dir_all(made.parent().unwrap()).unwrap();
+        std::fs::write(made, "").unwrap();
+    });
+    assert_eq!(watch.wait(None).unwrap(), [Woken::File(file)]);
+}
+
+#[test]
+fn the_network_wakes_when_it_changes_and_not_when_a_lease_is_renewed() {
+    if !is_child() {
+        return in_a_network_of_its_own();
+    }
+    let mut watch = Watch::new().unwrap();
+    ip("link set lo up");
+    assert_woken(&mut watch, Woken::Network);
+    ip("address add 192.0.2.1/24 dev lo valid_lft 1000 preferred_lft 1000");
+    assert_woken(&mut watch, Woken::Network);
+    ip("address change 192.0.2.1/24 dev lo valid_lft 900 preferred_lft 900");
+    assert_quiet(&mut watch);
+    ip("route add default via 192.0.2.2");
+    assert_woken(&mut watch, Woken::Network);
+    ip("-6 address add 2001:db8::1/64 dev lo nodad");
+    assert_woken(&mut watch, Woken::Network);
+    ip("route del default");
+    assert_woken(&mut watch, Woken::Network);
+    ip("address del 192.0.2.1/24 dev lo");
+    assert_woken(&mut watch, Woken::Network);
+    assert_quiet(&mut watch);
+}
+
+#[test]
+fn nobody_but_the_kernel_is_believed() {
+    if !is_child() {
+        return in_a_network_of_its_own();
+    }
+    let mut watch = Watch::new().unwrap();
+    let pretender = socket(AddressFamily::NETLINK, SocketType::RAW, Some(KOBJECT_UEVENT)).unwrap();
+    let message = b"change@/devices/drm/card0\0ACTION=change\0SUBSYSTEM=drm\0HOTPLUG=1\0";
+    let all = SocketAddrNetlink::new(0, 1);
+    sendto(&pretender, message, SendFlags::empty(), &all).unwrap();
+    let pretender = socket(AddressFamily::NETLINK, SocketType::RAW, None).unwrap();
+    let all = SocketAddrNetlink::new(0, libc::RTMGRP_IPV4_ROUTE.cast_unsigned());
+    sendto(&pretender, &[0; 16], SendFlags::empty(), &all).unwrap();
+    assert_quiet(&mut watch);
+}
+
+fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
+/// The test that calls this, as a program of its own, started by `wrapper`.
+fn this_test(wrapper: &[&str]) -> Command {
+    let name = std::thread::current().name().unwrap().to_owned();
+    let mut words: Vec<PathBuf> = wrapper.iter().map(PathBuf::from).collect();
+    words.push(std::env::current_exe().unwrap());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(["--exact", &name, "--nocapture"]);
+    command.env(CHILD, "1");
+    command
+}
+
+fn in_a_network_of_its_own() {
+    // Without root, as root of a user namespace.
+    let wrapper: &[&str] = if nix::unistd::geteuid().is_root() {
+        &["unshare", "--net"]
+    } else {
+        &["unshare", "--map-root-user", "--net"]
+    };
+    let output = this_test(wrapper).output().expect("unshare runs (package util-linux)");
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+}
+
+fn ip(arguments: &str) {
+    let status = Command::new("ip").args(arguments.split(' ')).status();
+    assert!(status.expect("ip runs (package iproute2)").success(), "ip {arguments}");
+}
+
+/// The kernel reports before `ip` ends: whatever was to come is there.
+fn assert_woken(watch: &mut Watch, by: Woken) {
+    assert_eq!(watch.wait(Some(boot().after(PATIENCE))).unwrap(), [by]);
+}
+
+fn assert_quiet(watch: &mut Watch) {
+    watch.nudger().nudge();
+    assert_eq!(watch.wait(None).unwrap(), [Woken::Nudged]);
+}
