@@ -107,7 +107,7 @@ fn a_client_that_gave_up_is_not_counted_as_a_request_under_way() {
     authority.next(Endpoint::Register, [Fault::Hang]);
     let body = json!({ "software_statement": statement::issue("cinema") }).to_string();
     let address = authority.origin().replace("http://", "");
-    let mut impatient = std::net::TcpStream::connect(&address).unwrap();
+    let mut impatient = TcpStream::connect(&address).unwrap();
     let length = body.len();
     write!(impatient, "POST /o/client/register HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}")
         .unwrap();

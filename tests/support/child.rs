@@ -10,6 +10,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::io::{self, PipeReader};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -89,6 +90,15 @@ impl Child {
         self.ended
     }
 
+    /// What waits for the end, in another thread and as long as it takes.
+    pub fn watch(&self) -> impl FnOnce() + Send + 'static {
+        let handle = pidfd_open(self.pid(), PidfdFlags::empty());
+        move || {
+            // Without a handle there is no such process any more.
+            let _ended = handle.map(|handle| wait_for(&handle, None));
+        }
+    }
+
     /// SIGKILL to the process group, and waits for the end.
     pub fn kill(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
@@ -118,11 +128,14 @@ pub fn capture(command: &mut Command) -> Result<PipeReader, Failure> {
 }
 
 fn has_ended(pid: Pid, bound: Duration) -> bool {
-    let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
     let timeout = Timespec::try_from(bound).expect("a bound of some seconds");
+    pidfd_open(pid, PidfdFlags::empty()).map_or(true, |handle| wait_for(&handle, Some(&timeout)))
+}
+
+/// Whether the process behind the handle has ended within the timeout.
+fn wait_for(handle: &OwnedFd, timeout: Option<&Timespec>) -> bool {
     loop {
-        let mut fds = [PollFd::new(&handle, PollFlags::IN)];
-        match poll(&mut fds, Some(&timeout)) {
+        match poll(&mut [PollFd::new(handle, PollFlags::IN)], timeout) {
             Err(rustix::io::Errno::INTR) => {}
             other => return other.is_ok_and(|ready| ready > 0),
         }

@@ -1,10 +1,11 @@
 //! Lines of output that arrive from elsewhere, and waiting for one.
 
 use std::io::{BufRead as _, BufReader, Read};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+type Listener = Box<dyn Fn(&str) + Send>;
 
 /// A growing list of lines, shared between those who write it and those who wait.
 #[derive(Clone, Default)]
@@ -21,13 +22,17 @@ struct State {
     lines: Vec<String>,
     /// Sources that still may write.
     open: usize,
-    /// Each line goes there too.
-    listener: Option<Sender<String>>,
+    /// Takes each line too.
+    listener: Option<Listener>,
 }
 
 impl Lines {
-    /// Collects the lines of `source` until it ends, in a thread of its own.
-    pub fn collect(&self, source: impl Read + Send + 'static) {
+    /// Collects the lines of `source` until it ends, in a thread of its own; then does `at_end`.
+    pub fn collect(
+        &self,
+        source: impl Read + Send + 'static,
+        at_end: impl FnOnce() + Send + 'static,
+    ) {
         self.lock().open += 1;
         let lines = self.clone();
         thread::spawn(move || {
@@ -39,6 +44,7 @@ impl Lines {
             }
             lines.lock().open -= 1;
             lines.0.more.notify_all();
+            at_end();
         });
     }
 
@@ -46,16 +52,17 @@ impl Lines {
     pub fn push(&self, line: String) {
         let mut state = self.lock();
         if let Some(listener) = &state.listener {
-            // A listener that has gone misses nothing.
-            let _ = listener.send(line.clone());
+            listener(&line);
         }
         state.lines.push(line);
         self.0.more.notify_all();
     }
 
-    /// Sends each line that comes from now on to `listener` too.
-    pub fn listen(&self, listener: Sender<String>) {
-        self.lock().listener = Some(listener);
+    /// Hands `listener` each line that is here, and each that comes, as it comes.
+    pub fn listen(&self, listener: impl Fn(&str) + Send + 'static) {
+        let mut state = self.lock();
+        state.lines.iter().for_each(|line| listener(line));
+        state.listener = Some(Box::new(listener));
     }
 
     /// How many lines there are.
@@ -69,13 +76,16 @@ impl Lines {
         state.lines.get(from..).unwrap_or_default().join("\n")
     }
 
-    /// Waits until a line from number `from` on contains `wanted`, at most `bound`; returns its
-    /// number and the line.
-    pub fn wait_for(&self, wanted: &str, from: usize, bound: Duration) -> Option<(usize, String)> {
-        let found = |state: &State| {
-            let at = state.lines.iter().skip(from).position(|line| line.contains(wanted))?;
-            Some((from + at, state.lines[from + at].clone()))
-        };
+    /// Waits until `wanted` holds for a line from number `from` on, at most `bound`; returns the
+    /// line.
+    pub fn wait_for(
+        &self,
+        from: usize,
+        bound: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Option<String> {
+        let found =
+            |state: &State| state.lines.iter().skip(from).find(|line| wanted(line)).cloned();
         let (state, _) = self
             .0
             .more

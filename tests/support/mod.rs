@@ -24,13 +24,13 @@ pub mod client;
 /// Lines of output, and waiting for one.
 pub mod lines;
 /// A player application: a client of the daemon on the bus.
-//pub mod player;
+pub mod player;
 /// Software statements, signed.
 pub mod statement;
 /// Throw-away certificates.
 pub mod tls;
 /// A device and the real daemon on it.
-//pub mod tokend;
+pub mod tokend;
 
 /// How long a test waits for what must come. Nothing is measured with it: it is far above what
 /// any machine needs, and only ends a wait that would never end.
