@@ -1,0 +1,125 @@
+//! A private message bus: a `dbus-daemon` with a configuration of its own, in a directory of its
+//! own. Everyone may connect, whatever their uid, so that access control is tokend's alone.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use tempfile::TempDir;
+
+use super::child::{self, Child};
+use super::{BOUND, Failure};
+
+const CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path=@SOCKET@</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/>
+    <allow own="*"/>
+    <allow send_destination="*" eavesdrop="false"/>
+    <allow receive_sender="*"/>
+  </policy>
+  <!-- No limit of the bus stands before tokend's own. -->
+  <limit name="max_connections_per_user">10000</limit>
+  <limit name="max_completed_connections">10000</limit>
+  <limit name="max_replies_per_connection">50000</limit>
+  <limit name="max_match_rules_per_connection">50000</limit>
+</busconfig>
+"#;
+
+/// A running bus. Dropped: ended, and its directory removed.
+pub struct Bus {
+    // In this order: the process ends before its directory goes.
+    daemon: Child,
+    address: String,
+    _dir: TempDir,
+}
+
+impl Bus {
+    /// Starts a bus and waits until it answers.
+    ///
+    /// # Errors
+    /// `dbus-daemon` is missing (the message names its package) or does not start.
+    pub fn start() -> Result<Self, Failure> {
+        let program = child::find("dbus-daemon", "dbus-daemon")?;
+        let failure = |error| Failure::new("cannot prepare the private bus", error);
+        let dir = tempfile::Builder::new().prefix("tokend-bus-").tempdir().map_err(failure)?;
+        // Another user must reach the socket.
+        let everyone = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(dir.path(), everyone).map_err(failure)?;
+        let config = dir.path().join("bus.conf");
+        let socket = dir.path().join("bus");
+        let text = CONFIG.replace("@SOCKET@", &socket.to_string_lossy());
+        fs::write(&config, text).map_err(failure)?;
+
+        let mut command = child::command(program);
+        command.arg("--config-file").arg(&config).args(["--nofork", "--nopidfile"]);
+        command.arg("--print-address");
+        // One pipe: the address is the first line; without one, what came is the reason.
+        let output = child::capture(&mut command)?;
+        let daemon = Child::spawn(command)?;
+        let (sender, first_line) = mpsc::channel();
+        thread::spawn(move || {
+            let mut output = BufReader::new(output).lines();
+            let _ = sender.send(output.next());
+            // Read on, so that the daemon never blocks on a full pipe.
+            output.for_each(drop);
+        });
+        match first_line.recv_timeout(BOUND) {
+            Ok(Some(Ok(address))) if address.starts_with("unix:") => {
+                Ok(Self { daemon, address, _dir: dir })
+            }
+            Ok(line) => {
+                let line = line.and_then(Result::ok).unwrap_or_default();
+                Err(Failure::new("dbus-daemon does not start", line))
+            }
+            Err(_) => Err(Failure("dbus-daemon gives no address".into())),
+        }
+    }
+
+    /// Its D-Bus address, for `--bus` and `busctl --address=`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Ends the bus at once, as a crash would.
+    pub fn kill(&mut self) {
+        self.daemon.kill();
+    }
+
+    /// Runs `busctl ARGS` on this bus as the user `uid`, who is in no group but `gid`s; only root
+    /// may do so. Panics when busctl cannot be run at all.
+    pub fn busctl_as(&self, uid: u32, gids: &[u32], args: &[&str]) -> Output {
+        let busctl = child::find("busctl", "systemd").unwrap();
+        let gid = gids.first().copied().unwrap_or(uid).to_string();
+        let more: Vec<String> = gids.iter().skip(1).map(ToString::to_string).collect();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--reuid", &uid.to_string(), "--regid", &gid]);
+        if more.is_empty() {
+            command.arg("--clear-groups");
+        } else {
+            command.args(["--groups", &more.join(",")]);
+        }
+        command.arg("--").arg(busctl).arg(format!("--address={}", self.address)).args(args);
+        command.stdin(Stdio::null());
+        command.output().expect("setpriv runs: it is in the package util-linux")
+    }
+
+    /// Runs `busctl ARGS` on this bus as the user who runs the tests.
+    pub fn busctl(&self, args: &[&str]) -> Output {
+        let mut command = child::command(child::find("busctl", "systemd").unwrap());
+        command.arg(format!("--address={}", self.address)).args(args);
+        command.output().expect("setpriv runs: it is in the package util-linux")
+    }
+}
+
+/// Whether the tests may act as another user: they run as root.
+pub fn can_act_as_others() -> bool {
+    rustix::process::geteuid().is_root()
+}
