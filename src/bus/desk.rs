@@ -7,7 +7,7 @@ use zbus::message::Header;
 use zruntime::SharedRuntime;
 
 use super::callers::{Callers, Left};
-use super::waiting::{Outcome, Waiting};
+use super::waiting::{Outcome, SAFETY_NET, Waiting};
 use super::{BusEvent, CallId, Snapshot};
 use crate::access::Caller;
 use crate::model::AppId;
@@ -66,7 +66,7 @@ impl Desk {
     ) -> Outcome {
         let call = self.waiting.open(caller, app)?;
         self.tell(event(call.id));
-        let outcome = call.outcome(&self.runtime).await;
+        let outcome = call.outcome(&self.runtime, SAFETY_NET).await;
         if self.waiting.close(&call) {
             self.tell(BusEvent::Gone { call: call.id });
         }

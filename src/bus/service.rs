@@ -43,6 +43,7 @@ pub(super) async fn run(
     if let Some(why) = why {
         service.desk.tell(BusEvent::Lost(why));
     }
+    service.desk.waiting.stop();
     // Objects and calls keep the connection alive: only this ends it.
     let _ = service.connection.close().await;
 }

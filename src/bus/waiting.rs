@@ -18,7 +18,7 @@ const PER_CONNECTION: usize = 64;
 /// Waiting calls of one application (contract, section 2).
 const PER_APPLICATION: usize = 256;
 /// The daemon answers within 20 s. No caller waits for longer than this, whatever happens there.
-const SAFETY_NET: Duration = Duration::from_secs(25);
+pub(super) const SAFETY_NET: Duration = Duration::from_secs(25);
 
 pub(super) type Outcome = Result<Answer, CallError>;
 
@@ -99,6 +99,12 @@ impl Waiting {
         self.end(&error, |call| call.app.as_ref() == Some(app))
     }
 
+    /// Ends all calls, because tokend does.
+    pub(super) fn stop(&self) {
+        let error = CallError::new(ErrorName::Unavailable, "tokend is stopping");
+        self.end(&error, |_| true);
+    }
+
     /// Whether a connection has calls that wait.
     pub(super) fn has(&self, caller: &str) -> bool {
         self.lock().open.values().any(|call| call.caller == caller)
@@ -118,16 +124,16 @@ impl Waiting {
 }
 
 impl Call {
-    /// Waits for the outcome, within the safety net.
-    pub(super) async fn outcome(&self, runtime: &SharedRuntime) -> Outcome {
-        let mut deadline = pin!(runtime.sleep(SAFETY_NET));
+    /// Waits for the outcome, for so long and no longer.
+    pub(super) async fn outcome(&self, runtime: &SharedRuntime, at_most: Duration) -> Outcome {
+        let mut deadline = pin!(runtime.sleep(at_most));
         loop {
             let settled = self.slot.settled.listen();
             if let Some(outcome) = self.slot.take() {
                 return outcome;
             }
             if !first(settled, deadline.as_mut()).await {
-                let waited = SAFETY_NET.as_secs();
+                let waited = at_most.as_secs();
                 let message = format!("tokend has had no answer for {waited} s");
                 return Err(CallError::new(ErrorName::Unavailable, message));
             }
@@ -205,5 +211,29 @@ mod tests {
         assert!(!waiting.has(":1.1") && waiting.has(":1.2"));
         assert!(!waiting.close(&first));
         assert_eq!(waiting.remove(&app("a")), [second.id]);
+    }
+
+    #[test]
+    fn a_call_that_nobody_answers_ends_all_the_same() {
+        let waiting = Waiting::default();
+        let call = waiting.open(":1.1", None).ok().unwrap();
+        let outcome = zbus::block_on(async {
+            call.outcome(&SharedRuntime::current().unwrap(), Duration::ZERO).await
+        });
+        assert_eq!(outcome.unwrap_err().name, ErrorName::Unavailable);
+        assert!(waiting.close(&call), "the daemon is to be told");
+    }
+
+    #[test]
+    fn an_answer_that_comes_before_the_caller_waits_is_kept() {
+        let waiting = Waiting::default();
+        let call = waiting.open(":1.1", None).ok().unwrap();
+        waiting.settle(call.id, Ok(Answer::Done));
+        waiting.settle(call.id, Err(CallError::new(ErrorName::Storage, "too late")));
+        let outcome = zbus::block_on(async {
+            call.outcome(&SharedRuntime::current().unwrap(), Duration::ZERO).await
+        });
+        assert!(matches!(outcome, Ok(Answer::Done)));
+        assert!(!waiting.close(&call));
     }
 }

@@ -91,3 +91,14 @@ fn a_dropped_bus_gives_the_name_back() {
     assert_eq!(new, "");
     start(&bus, &snapshot()).unwrap();
 }
+
+#[test]
+fn more_callers_than_the_bus_allows_match_rules_are_served() {
+    let rig = Rig::with(ready());
+    // All at the same time: the longest idle ones are forgotten, and asked for again.
+    let clients: Vec<_> = (0..400).map(|_| rig.client()).collect();
+    for client in clients.iter().chain(&clients) {
+        assert_eq!(client.get_token(0).unwrap().0, "the-token");
+    }
+    rig.silence();
+}
