@@ -1,0 +1,59 @@
+//! Our types as D-Bus has them.
+
+use serde::{Serialize, Serializer};
+use zbus::message::{Header, Message};
+use zbus::names::ErrorName;
+use zbus::{Signature, Type, Variant};
+
+use super::InfoValue;
+use crate::secret::Secret;
+use crate::view::{CallError, Property};
+
+/// A secret on its way to a caller who may have it: `s`.
+pub(super) struct Shown(pub(super) Secret);
+
+impl Type for Shown {
+    const SIGNATURE: &'static Signature = &Signature::Str;
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+
+impl<'a> From<Property<'a>> for Variant<'a> {
+    fn from(property: Property<'a>) -> Self {
+        match property {
+            Property::Text(text) => text.into(),
+            Property::Number(number) => number.into(),
+            Property::Pair(first, second) => (first, second).into(),
+            Property::List(texts) => texts.iter().map(String::as_str).collect::<Vec<_>>().into(),
+        }
+    }
+}
+
+impl<'a> From<&'a InfoValue> for Variant<'a> {
+    fn from(value: &'a InfoValue) -> Self {
+        match value {
+            InfoValue::Text(text) => text.as_str().into(),
+            InfoValue::Number(number) => (*number).into(),
+            InfoValue::Decimal(decimal) => (*decimal).into(),
+            InfoValue::Flag(flag) => (*flag).into(),
+        }
+    }
+}
+
+impl zbus::DBusError for CallError {
+    fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
+        Message::error(call, self.name.as_str()).build(&self.message)
+    }
+
+    fn name(&self) -> ErrorName<'_> {
+        ErrorName::from_static_str_unchecked(self.name.as_str())
+    }
+
+    fn description(&self) -> Option<&str> {
+        Some(&self.message)
+    }
+}
