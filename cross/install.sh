@@ -1,0 +1,129 @@
+#!/bin/sh
+# Puts tokend and all that belongs to it under DESTDIR: the tree of an image, a package, or / itself.
+# Needs a POSIX shell and sed, no network; writes nothing unless every file is there; can be repeated.
+set -eu
+
+usage() {
+    cat <<'USAGE'
+usage: cross/install.sh [OPTION...] DESTDIR
+
+  --binary FILE       the program (target/release/tokend)
+  --prefix DIR        where all but the configuration goes (/usr)
+  --bindir DIR        the program's directory on the device (PREFIX/bin)
+  --sysconfdir DIR    the configuration's parent on the device (/etc)
+  --unitdir DIR       systemd units (PREFIX/lib/systemd/system)
+  --sysusersdir DIR   systemd-sysusers (PREFIX/lib/sysusers.d)
+  --dbusdir DIR       parent of system.d, system-services, interfaces (PREFIX/share/dbus-1)
+  --docdir DIR        licences, README, drop-in examples (PREFIX/share/doc/tokend)
+
+Directories are those that the device sees, without DESTDIR. tokend itself reads /usr/lib/tokend,
+/etc/tokend and /run/tokend whatever the options say.
+USAGE
+}
+
+fail() {
+    printf 'install.sh: %s\n' "$1" >&2
+    exit "${2:-1}"
+}
+
+# The checkout, wherever this is called from; relative arguments are the caller's.
+here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+binary=$here/target/release/tokend
+prefix=/usr bindir='' sysconfdir=/etc unitdir='' sysusersdir='' dbusdir='' docdir='' destdir=''
+
+while [ $# -gt 0 ]; do
+    case $1 in
+        --help) usage; exit 0 ;;
+        --binary | --prefix | --bindir | --sysconfdir | --unitdir | --sysusersdir | --dbusdir | --docdir)
+            [ -n "${2:-}" ] || fail "$1 needs a value" 64
+            case $1:$2 in
+                --binary:* | --*:/*) ;;
+                *) fail "$1 $2: not an absolute path" 64 ;;
+            esac
+            case $1 in
+                --binary) binary=$2 ;;
+                --prefix) prefix=$2 ;;
+                --bindir) bindir=$2 ;;
+                --sysconfdir) sysconfdir=$2 ;;
+                --unitdir) unitdir=$2 ;;
+                --sysusersdir) sysusersdir=$2 ;;
+                --dbusdir) dbusdir=$2 ;;
+                --docdir) docdir=$2 ;;
+            esac
+            shift 2
+            ;;
+        -*) fail "unknown option $1 (see --help)" 64 ;;
+        '') fail "DESTDIR is empty; for the running system it is /" 64 ;;
+        *)
+            [ -z "$destdir" ] || fail "more than one DESTDIR: $destdir and $1" 64
+            destdir=$1
+            shift
+            ;;
+    esac
+done
+[ -n "$destdir" ] || { usage >&2; exit 64; }
+
+root=${destdir%/}
+prefix=${prefix%/}
+bindir=${bindir:-$prefix/bin}
+unitdir=${unitdir:-$prefix/lib/systemd/system}
+sysusersdir=${sysusersdir:-$prefix/lib/sysusers.d}
+dbusdir=${dbusdir:-$prefix/share/dbus-1}
+docdir=${docdir:-$prefix/share/doc/tokend}
+case $bindir in
+    *[!A-Za-z0-9/._+-]*) fail "--bindir $bindir: a unit file takes only letters, digits and /._+- here" 64 ;;
+esac
+
+# One loop for both: first look, then write.
+# MODE SOURCE TARGET; the mode "text" stands for 0644 with the program's path put in.
+each_file() {
+    "$1" 0755 "$binary" "$bindir/tokend"
+    "$1" text "$here/systemd/tokend.service" "$unitdir/tokend.service"
+    "$1" text "$here/systemd/tv.tokend.service" "$dbusdir/system-services/tv.tokend.service"
+    "$1" 0644 "$here/systemd/tv.tokend.conf" "$dbusdir/system.d/tv.tokend.conf"
+    "$1" 0644 "$here/systemd/tokend.sysusers" "$sysusersdir/tokend.conf"
+    for interface in "$here"/systemd/tv.tokend*.xml; do
+        "$1" 0644 "$interface" "$dbusdir/interfaces/${interface##*/}"
+    done
+    for text in README.md LICENSE-MIT LICENSE-APACHE; do
+        "$1" 0644 "$here/$text" "$docdir/$text"
+    done
+    for example in "$here"/systemd/examples/*.conf; do
+        "$1" 0644 "$example" "$docdir/examples/${example##*/}"
+    done
+}
+
+missing=0
+look() {
+    [ -f "$2" ] && [ -r "$2" ] && return
+    printf 'install.sh: missing: %s\n' "$2" >&2
+    missing=1
+}
+
+# Beside the target and then renamed, so that a program that runs can be replaced.
+put() {
+    target=$root$3
+    mkdir -p -- "${target%/*}"
+    rm -f -- "$target.new"
+    if [ "$1" = text ]; then
+        sed "s|/usr/bin/tokend|$bindir/tokend|g" "$2" >"$target.new"
+        chmod 0644 "$target.new"
+    else
+        cp -- "$2" "$target.new"
+        chmod "$1" "$target.new"
+    fi
+    mv -f -- "$target.new" "$target"
+}
+
+each_file look
+if [ "$missing" -ne 0 ]; then
+    [ -f "$binary" ] || printf 'install.sh: %s\n' \
+        "build the program first (cargo build --release, or cross/build TARGET), or name it with --binary" >&2
+    fail "nothing was installed"
+fi
+
+umask 022
+each_file put
+# Application files go here; an image or a package adds them. Only made, so that what is there stays.
+mkdir -p -- "$root$sysconfdir/tokend/applications.d"
+printf 'installed tokend in %s\n' "$destdir"
