@@ -4,26 +4,26 @@
 
 /// Who may have which token: pure rules over what the bus says of a caller.
 pub mod access;
+/// The D-Bus objects, and the client's side of them: the only user of zbus.
+pub mod bus;
+/// The commands of the command line.
+pub mod cli;
 /// The configuration: found, judged by who could have written it, read and checked.
 pub mod config;
+/// Waits for events, lets the lifecycle decide, runs its actions: knows everyone.
+pub mod daemon;
 /// What is known of this device: the data and the identity behind the request headers.
 pub mod device;
+/// What to do and when: a plain function of state, event and time.
+pub mod lifecycle;
 /// The authorization server: its two requests, and what each answer means.
 pub mod oauth;
 /// The root key, its sources, and the envelope sealed under it.
 pub mod seal;
 /// Sealed files that survive a power cut.
 pub mod store;
-/// What to do and when: a plain function of state, event and time.
-pub mod lifecycle;
 /// What the bus shows of an application, and whether its token will do.
 pub mod view;
-/// The D-Bus objects, and the client's side of them: the only user of zbus.
-pub mod bus;
-/// Waits for events, lets the lifecycle decide, runs its actions: knows everyone.
-pub mod daemon;
-/// The commands of the command line.
-pub mod cli;
 
 /// The clocks: the only place that reads one.
 pub mod clock;

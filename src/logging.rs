@@ -9,24 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+pub use crate::config::LogTarget as Target;
+
 use self::stderr::Stderr;
 use self::syslog::Syslog;
 
 /// The longest text of a line, in bytes; the rest is cut off. With what stands before it, a line
 /// stays within `PIPE_BUF` (4096), up to which a write to a pipe is never split.
 const TEXT_MAX: usize = 4000;
-
-/// Where the log goes: `[log] target`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Target {
-    /// To stderr under systemd or on a terminal, else to syslog; without one, to stderr.
-    #[default]
-    Auto,
-    /// To `/dev/log`; to stderr while nobody listens there.
-    Syslog,
-    /// To stderr.
-    Stderr,
-}
 
 /// Starts the log, or moves a started one to another target. `level` holds for our own lines;
 /// libraries never get beyond warnings, as what they say below may hold secrets.
@@ -43,6 +33,12 @@ pub fn start(target: Target, level: LevelFilter) {
 /// Changes the level of our own lines, at once and for all threads.
 pub fn set_level(level: LevelFilter) {
     log::set_max_level(level);
+}
+
+/// Whether lines go to stderr: whoever is at a terminal reads them.
+#[must_use]
+pub fn is_on_stderr() -> bool {
+    matches!(*LOGGER.sink(), Some(Sink::Stderr(_)))
 }
 
 static LOGGER: Logger = Logger(Mutex::new(None));

@@ -1,3 +1,33 @@
-//! The tokend binary.
+//! The tokend binary: arguments, run, error chain, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use tokend::cli::{self, Command};
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Run(options)) => run(*options),
+        Ok(command) => cli::execute(command),
+        Err(usage) => {
+            eprintln!("tokend: {usage}\nTry 'tokend --help'.");
+            ExitCode::from(cli::EX_USAGE)
+        }
+    }
+}
+
+fn run(options: tokend::daemon::Options) -> ExitCode {
+    // Before any thread is started: all of them inherit it.
+    if let Err(error) = tokend::watch::block_signals() {
+        eprintln!("tokend: cannot block signals: {error}");
+        return ExitCode::from(71);
+    }
+    let Err(error) = tokend::daemon::run(options) else { return ExitCode::SUCCESS };
+    let code = error.exit_code();
+    for line in cli::chain(&error).lines() {
+        log::error!("{line}");
+        if !tokend::logging::is_on_stderr() {
+            eprintln!("tokend: {line}");
+        }
+    }
+    ExitCode::from(code)
+}

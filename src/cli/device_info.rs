@@ -5,6 +5,9 @@ use std::fmt::Write;
 
 use crate::bus::client::{self, ClientError};
 use crate::bus::{BusAddress, InfoValue};
+use crate::config;
+use crate::daemon::Options;
+use crate::device::{self, Overrides, Value};
 
 /// What goes to standard output: a table of key and value, or with `json` an object whose keys are
 /// those of the contract, section 3, with strings, numbers and booleans as there.
@@ -14,6 +17,43 @@ use crate::bus::{BusAddress, InfoValue};
 pub fn run(bus: &BusAddress, json: bool) -> Result<String, ClientError> {
     let fields = client::device_info(bus)?;
     Ok(if json { as_json(&fields) } else { as_table(&fields) })
+}
+
+/// What goes to standard output without asking the daemon: each field with its value and origin,
+/// as a daemon with this configuration and these files would send it.
+#[must_use]
+pub fn local(options: &Options, json: bool) -> String {
+    let overrides = match config::load(&options.config) {
+        Ok(config) => config.settings.device,
+        Err(faults) => {
+            eprintln!("tokend: without the [device] table of the configuration: {faults}");
+            Overrides::default()
+        }
+    };
+    let info = device::collect(&options.root, &overrides);
+    if json {
+        let fields = info.0.iter().map(|(field, found)| {
+            let value = serde_json::json!({ "value": found.value, "origin": found.origin });
+            (field.key().to_owned(), value)
+        });
+        return format!("{:#}\n", serde_json::Value::Object(fields.collect()));
+    }
+    let rows = info.0.iter().map(|(field, found)| {
+        let value = match &found.value {
+            Value::Text(text) => super::status::printable(text),
+            Value::Number(number) => number.to_string(),
+            Value::Decimal(decimal) => decimal.to_string(),
+            Value::Flag(flag) => flag.to_string(),
+        };
+        (field.key(), value, found.origin.as_str())
+    });
+    let rows: Vec<_> = std::iter::once(("KEY", "VALUE".to_owned(), "ORIGIN")).chain(rows).collect();
+    let width = rows.iter().map(|row| row.0.len()).max().unwrap_or(0);
+    let middle = rows.iter().map(|row| row.1.chars().count().min(40)).max().unwrap_or(0);
+    let lines = rows
+        .iter()
+        .map(|(key, value, origin)| format!("{key:width$}  {value:middle$}  {origin}\n"));
+    lines.collect()
 }
 
 fn as_table(fields: &BTreeMap<String, InfoValue>) -> String {

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::app::{Errand, Flight};
 use super::engine::Lifecycle;
-use super::schedule::{self, MARGIN, Plan};
+use super::schedule::{self, Plan};
 use super::{Action, RequestId, limits};
 use crate::model::{AppId, Credentials, Token};
 use crate::oauth::{AccessToken, Failure};
 use crate::time::Now;
-use crate::view::ErrorName;
+use crate::view::{ErrorName, SERVE_MARGIN};
 
 impl Lifecycle {
     pub(super) fn registered(
@@ -121,7 +121,7 @@ impl Lifecycle {
         let Some(app) = self.apps.get_mut(id).filter(|app| app.present) else { return };
         let lifetime = Duration::from_secs(u64::from(answer.expires_in));
         let expires = flight.started.after(lifetime);
-        if expires <= now.boot.after(MARGIN) {
+        if expires <= now.boot.after(SERVE_MARGIN) {
             // Not worth keeping, let alone instead of a token that can still be served.
             let text = "the token had expired when it arrived".to_owned();
             app.fetching.fail(ErrorName::Unavailable, text, now.boot);

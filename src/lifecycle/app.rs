@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::governor::Permit;
 use super::replacement::Replacements;
-use super::schedule::{self, MARGIN, Plan};
+use super::schedule::{self, Plan};
 use super::{CallId, RequestId};
 use crate::model::{
     AppId, Attempts, Credentials, Filed, Origin, Record, Slot, StatementDigest, Token,
 };
 use crate::time::{BootId, BootTime, Now};
-use crate::view::{ErrorName, Served, ServedToken};
+use crate::view::{ErrorName, SERVE_MARGIN, Served, ServedToken, satisfiable, seconds_left};
 
 /// All that is known of one application.
 #[derive(Debug)]
@@ -240,12 +240,20 @@ impl App {
     }
 
     pub(super) fn serve(&self, min_validity: u32, now: BootTime) -> Served {
-        self.served().map_or(Served::Ask, |token| token.serve(min_validity, now))
+        let Some(token) = &self.token else { return Served::Ask };
+        if let Err(message) = satisfiable(min_validity, token.lifetime) {
+            return Served::InvalidArgs(message);
+        }
+        let expires_in = seconds_left(token.expires_boot, now);
+        if self.usable_for(now).is_none() || expires_in < min_validity {
+            return Served::Ask;
+        }
+        Served::Token { value: token.value.clone(), expires_in }
     }
 
     /// How long the token can still be served.
     pub(super) fn usable_for(&self, now: BootTime) -> Option<Duration> {
-        let left = self.token.as_ref()?.expires_boot.before(MARGIN).since(now);
+        let left = self.token.as_ref()?.expires_boot.before(SERVE_MARGIN).since(now);
         (!left.is_zero()).then_some(left)
     }
 
@@ -258,7 +266,7 @@ impl App {
         let lifetime = Duration::from_secs(u64::from(token.lifetime));
         let left = token.expires_wall.since(now.wall);
         // More left than it ever had: one of the two readings of the clock was wrong.
-        if left <= MARGIN || left > lifetime {
+        if left <= SERVE_MARGIN || left > lifetime {
             return;
         }
         token.boot_id = boot_id.clone();

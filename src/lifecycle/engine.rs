@@ -8,10 +8,11 @@ use fastrand::Rng;
 
 use super::app::{App, Candidate, Errand, Flight, Loading, Track};
 use super::governor::Governor;
-use super::schedule::{MARGIN, Plan};
+use super::schedule::Plan;
 use super::{Action, Event, Policy, RequestId, What, limits};
 use crate::model::{AppId, StatementDigest};
 use crate::time::{BootId, BootTime, Now};
+use crate::view::SERVE_MARGIN;
 
 /// A key that cannot change while the process lives is waited for this long.
 const FINAL_KEY_PATIENCE: Duration = Duration::from_secs(600);
@@ -262,7 +263,7 @@ impl Lifecycle {
 
     fn app_deadline(&self, app: &App, now: Now) -> Option<BootTime> {
         let waiters = app.waiters.iter().map(|waiter| waiter.deadline).min();
-        let token_end = app.token.as_ref().map(|token| token.expires_boot.before(MARGIN));
+        let token_end = app.token.as_ref().map(|token| token.expires_boot.before(SERVE_MARGIN));
         let request = self.next_work(app).filter(|_| self.clock_set).and_then(|(_, at)| {
             let ready = self.governor.ready(now.boot)?;
             Some(at.max(ready))

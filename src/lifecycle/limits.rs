@@ -19,7 +19,7 @@ const ANEW_FIRST: Duration = Duration::from_secs(3600);
 const ANEW_LAST: Duration = Duration::from_secs(24 * 3600);
 
 /// A registration is about to be sent.
-pub fn begin(attempts: &mut Attempts, anew: bool, boot_id: &BootId, now: Now) {
+pub(super) fn begin(attempts: &mut Attempts, anew: bool, boot_id: &BootId, now: Now) {
     attempts.unanswered = attempts.unanswered.saturating_add(1);
     attempts.registered = Some(Stamp::new(boot_id, now));
     if anew {
@@ -28,14 +28,14 @@ pub fn begin(attempts: &mut Attempts, anew: bool, boot_id: &BootId, now: Now) {
 }
 
 /// The server issued new credentials.
-pub fn registered(attempts: &mut Attempts) {
+pub(super) fn registered(attempts: &mut Attempts) {
     attempts.unanswered = 0;
     clear_refusals(attempts);
 }
 
 /// A token was fetched: the credentials are good. The limit on registrations anew is lifted once
 /// they have been good for a day.
-pub fn proven(attempts: &mut Attempts, boot_id: &BootId, now: Now) {
+pub(super) fn proven(attempts: &mut Attempts, boot_id: &BootId, now: Now) {
     attempts.unanswered = 0;
     clear_refusals(attempts);
     let since = attempts.registered.as_ref().map(|stamp| stamp.elapsed(boot_id, now));
@@ -45,7 +45,7 @@ pub fn proven(attempts: &mut Attempts, boot_id: &BootId, now: Now) {
 }
 
 /// The server answered `invalid_client`.
-pub fn refused(attempts: &mut Attempts, boot_id: &BootId, now: Now) {
+pub(super) fn refused(attempts: &mut Attempts, boot_id: &BootId, now: Now) {
     if let Some(last) = &attempts.refused {
         let gone = last.elapsed(boot_id, now).as_millis() as u64;
         attempts.refused_for = attempts.refused_for.saturating_add(gone);
@@ -55,13 +55,13 @@ pub fn refused(attempts: &mut Attempts, boot_id: &BootId, now: Now) {
 }
 
 /// Whether the refusals so far are enough for a registration anew, by number and by time.
-pub fn refused_enough(attempts: &Attempts, least: Duration, token_valid: bool) -> bool {
+pub(super) fn refused_enough(attempts: &Attempts, least: Duration, token_valid: bool) -> bool {
     let least = if token_valid { least * WITH_A_TOKEN } else { least };
     attempts.refusals >= REFUSALS && u128::from(attempts.refused_for) >= least.as_millis()
 }
 
 /// How long the next registration anew must still wait: 1 h after the one before, growing to 24 h.
-pub fn anew_wait(attempts: &Attempts, boot_id: &BootId, now: Now) -> Duration {
+pub(super) fn anew_wait(attempts: &Attempts, boot_id: &BootId, now: Now) -> Duration {
     let Some(times) = attempts.anew.checked_sub(1) else { return Duration::ZERO };
     let Some(last) = &attempts.registered else { return Duration::ZERO };
     doubled(ANEW_FIRST, times, ANEW_LAST).saturating_sub(last.elapsed(boot_id, now))
@@ -69,14 +69,14 @@ pub fn anew_wait(attempts: &Attempts, boot_id: &BootId, now: Now) -> Duration {
 
 /// How long the next first registration must still wait because the last ones got no answer,
 /// in this process or before it: 1 s, doubling up to 60 s.
-pub fn unanswered_wait(attempts: &Attempts, boot_id: &BootId, now: Now) -> Duration {
+pub(super) fn unanswered_wait(attempts: &Attempts, boot_id: &BootId, now: Now) -> Duration {
     let Some(times) = attempts.unanswered.checked_sub(1) else { return Duration::ZERO };
     let Some(last) = &attempts.registered else { return Duration::ZERO };
     doubled(UNANSWERED_FIRST, times, UNANSWERED_LAST).saturating_sub(last.elapsed(boot_id, now))
 }
 
 /// What to assume where an attempt record was lost: that every limit was reached just now.
-pub fn lost(boot_id: &BootId, now: Now) -> Attempts {
+pub(super) fn lost(boot_id: &BootId, now: Now) -> Attempts {
     Attempts {
         unanswered: u32::MAX,
         registered: Some(Stamp::new(boot_id, now)),

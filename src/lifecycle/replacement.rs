@@ -13,7 +13,7 @@ const PAUSE_LAST: Duration = Duration::from_secs(3600);
 /// The replacements of one application: 3 in a minute, then a pause that doubles from 1 min to 1 h
 /// while it goes on.
 #[derive(Clone, Debug, Default)]
-pub struct Replacements {
+pub(super) struct Replacements {
     granted: Vec<BootTime>,
     pause_until: BootTime,
     pauses: u32,
@@ -21,7 +21,7 @@ pub struct Replacements {
 
 impl Replacements {
     /// Grants a replacement, or says when the pause ends.
-    pub fn grant(&mut self, now: BootTime) -> Result<(), BootTime> {
+    pub(super) fn grant(&mut self, now: BootTime) -> Result<(), BootTime> {
         if now < self.pause_until {
             return Err(self.pause_until);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::time::BootTime;
+use crate::view::SERVE_MARGIN;
 
 /// Where nobody waits, a fetch without a valid token starts within this time, at random, so that
 /// a region whose power comes back does not call in chorus.
@@ -15,8 +16,6 @@ pub const LAZY: Duration = Duration::from_secs(300);
 pub const EAGER: Duration = Duration::from_secs(5);
 /// A network that comes back ends a backoff at most this often.
 pub const NETWORK_EVERY: Duration = Duration::from_secs(60);
-/// A token is not served in its last seconds: it would be dead on arrival.
-pub use crate::view::MARGIN;
 
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_LAST: Duration = Duration::from_secs(600);
@@ -108,7 +107,7 @@ pub fn refresh_point(
     if point > now {
         return point;
     }
-    let usable = expires.before(MARGIN).since(now);
+    let usable = expires.before(SERVE_MARGIN).since(now);
     now.after(within(LAZY.min(usable / 2), rng))
 }
 

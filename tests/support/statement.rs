@@ -9,8 +9,8 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::rsa::KeyPair;
 use ring::signature::UnparsedPublicKey;
 use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256};
-use rustls_pki_types::PrivatePkcs8KeyDer;
-use rustls_pki_types::pem::PemObject as _;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 static KEY: LazyLock<KeyPair> = LazyLock::new(|| {

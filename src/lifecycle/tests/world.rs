@@ -40,7 +40,6 @@ pub(super) fn credentials(n: u64) -> Credentials {
 pub(super) struct Sent {
     pub(super) app: AppId,
     pub(super) request: RequestId,
-    pub(super) at: BootTime,
     pub(super) origin: Origin,
     /// None: a registration.
     pub(super) credentials: Option<Credentials>,
@@ -212,15 +211,15 @@ impl World {
                 Some(Event::Configured { app, desired: Desired { statement } })
             }
             Action::Register { app, request, origin, statement } => {
-                let (at, credentials) = (self.now.boot, None);
+                let credentials = None;
                 let statement = Some(statement);
-                self.sent.push(Sent { app, request, at, origin, credentials, statement });
+                self.sent.push(Sent { app, request, origin, credentials, statement });
                 None
             }
             Action::Fetch { app, request, origin, credentials } => {
-                let (at, statement) = (self.now.boot, None);
+                let statement = None;
                 let credentials = Some(credentials);
-                self.sent.push(Sent { app, request, at, origin, credentials, statement });
+                self.sent.push(Sent { app, request, origin, credentials, statement });
                 None
             }
             Action::Answer { call, result } => {

@@ -1,0 +1,443 @@
+//! The daemon: waits for events, lets the lifecycle decide, runs its actions. The only file that
+//! knows everyone.
+
+mod faces;
+mod keeper;
+mod publish;
+mod reload;
+mod requests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use crate::bus::{self, Bus, BusAddress, BusCommand, BusError, BusEvent, Snapshot};
+use crate::cli::chain;
+use crate::clock::{self, ConfirmedBy};
+use crate::config::{self, Application, Faults, Settings, Source, Statement};
+use crate::device::DeviceInfo;
+use crate::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId};
+use crate::model::{AppId, Credentials};
+use crate::oauth::{AccessToken, Failure};
+use crate::seal;
+use crate::store::{LockError, StateDir};
+use crate::systemd::Notifier;
+use crate::time::{BootId, Now};
+use crate::view::{AppView, CallError, ErrorName};
+use crate::watch::{Nudger, Watch, Woken};
+use crate::{harden, logging};
+use keeper::Keeper;
+
+/// What `tokend run` was told on its command line.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the configuration is.
+    pub config: Source,
+    /// Where the state is kept.
+    pub state: PathBuf,
+    /// What stands before every path of the device data.
+    pub root: PathBuf,
+    /// The bus to serve on.
+    pub bus: BusAddress,
+}
+
+/// Runs until it is told to end. [`crate::watch::block_signals`] must have been called before any
+/// thread was started.
+///
+/// # Errors
+/// Whatever keeps it from starting or from going on; [`RunError::exit_code`] says how to end.
+pub fn run(options: Options) -> Result<(), RunError> {
+    logging::start(logging::Target::Auto, log::LevelFilter::Info);
+    harden::process().map_err(RunError::Harden)?;
+    let config = config::load(&options.config).map_err(RunError::Config)?;
+    logging::start(config.settings.log.target, config.settings.log.level);
+    let mut daemon = Daemon::start(options, config)?;
+    let ended = daemon.serve();
+    daemon.notifier.stopping();
+    ended
+}
+
+/// Everything that comes to the main thread from other threads.
+enum Mail {
+    Bus(BusEvent),
+    Registered { app: AppId, request: RequestId, result: Result<Credentials, Failure> },
+    Fetched { app: AppId, request: RequestId, result: Result<AccessToken, Failure> },
+}
+
+/// The way for other threads to send [`Mail`].
+#[derive(Clone)]
+struct Post {
+    sender: Sender<Mail>,
+    nudger: Nudger,
+}
+
+impl Post {
+    fn send(&self, mail: Mail) {
+        // The receiver is gone only when the process ends.
+        if self.sender.send(mail).is_ok() {
+            self.nudger.nudge();
+        }
+    }
+}
+
+struct Daemon {
+    options: Options,
+    settings: Settings,
+    applications: BTreeMap<AppId, Application>,
+    statements: BTreeMap<AppId, Result<Statement, String>>,
+    confirmed_by: ConfirmedBy,
+    life: Lifecycle,
+    keeper: Keeper,
+    device: DeviceInfo,
+    network: std::collections::BTreeSet<String>,
+    watch: Watch,
+    mail: Receiver<Mail>,
+    post: Post,
+    notifier: Notifier,
+    snapshot: Arc<Snapshot>,
+    views: BTreeMap<AppId, Arc<AppView>>,
+    /// None until the start is over.
+    bus: Option<Bus>,
+    /// Answers are sent after the changes that they rest on.
+    answers: Vec<BusCommand>,
+    status: String,
+    /// Set when the process is to be started anew.
+    start_anew: bool,
+}
+
+impl Daemon {
+    fn start(options: Options, config: config::Config) -> Result<Self, RunError> {
+        for warning in &config.warnings {
+            log::warn!("{warning}");
+        }
+        for fault in &config.faults {
+            log::error!("{fault}; the application is left out");
+        }
+        let notifier = Notifier::from_env();
+        let mut watch = Watch::new().map_err(RunError::Watch)?;
+        watch.set_watchdog(notifier.watchdog_interval()).map_err(RunError::Watch)?;
+        let dir = Arc::new(StateDir::lock(&options.state).map_err(RunError::Lock)?);
+        let source = seal::source(&config.settings.seal, dir.path());
+        if source.name() == "generated" {
+            log::warn!(
+                "the root key lies beside the data it seals (seal = \"generated\"): this protects \
+                 against nothing but casual reading, and is for development"
+            );
+        }
+        let snapshot = Arc::new(Snapshot::new(env!("CARGO_PKG_VERSION"), source.name()));
+        let confirmed_by = ConfirmedBy(config.settings.synchronized_file.clone());
+        let boot_id = clock::boot_id().unwrap_or_else(|error| {
+            log::warn!("no boot id, so a token does not survive a restart: {error}");
+            BootId(format!("unknown-{:016x}", keeper::random_seed()))
+        });
+        let now = clock::now(&confirmed_by);
+        let policy = policy(&config.settings);
+        let life = Lifecycle::new(policy, boot_id, now, keeper::random_seed());
+        let (sender, mail) = mpsc::channel();
+        let post = Post { sender, nudger: watch.nudger() };
+        let mut daemon = Self {
+            keeper: Keeper::new(dir, source, config.faulty),
+            network: crate::device::network_fingerprint(&options.root),
+            device: crate::device::collect(&options.root, &config.settings.device),
+            options,
+            settings: config.settings,
+            applications: config.applications,
+            statements: BTreeMap::new(),
+            confirmed_by,
+            life,
+            watch,
+            mail,
+            post,
+            notifier,
+            snapshot,
+            views: BTreeMap::new(),
+            bus: None,
+            answers: Vec::new(),
+            status: String::new(),
+            start_anew: false,
+        };
+        daemon.watch_files();
+        for warning in daemon.device.warnings() {
+            log::warn!("{warning}");
+        }
+        let ids: Vec<_> = daemon.applications.keys().cloned().collect();
+        for id in ids {
+            daemon.read_statement(&id);
+        }
+        daemon.feed(Event::Tick);
+        daemon.publish();
+        let post = daemon.post.clone();
+        let events = move |event| post.send(Mail::Bus(event));
+        let bus = bus::start(&daemon.options.bus, Arc::clone(&daemon.snapshot), events);
+        daemon.bus = Some(bus.map_err(RunError::Bus)?);
+        daemon.notifier.ready();
+        log::info!(
+            "tokend {} serves {} applications ({} seal)",
+            env!("CARGO_PKG_VERSION"),
+            daemon.applications.len(),
+            daemon.snapshot.sealing()
+        );
+        Ok(daemon)
+    }
+
+    fn serve(&mut self) -> Result<(), RunError> {
+        loop {
+            self.publish();
+            if self.start_anew {
+                return Err(RunError::KeyIsFinal);
+            }
+            let deadline = self.life.deadline(self.now());
+            for woken in self.watch.wait(deadline).map_err(RunError::Watch)? {
+                match woken {
+                    Woken::Terminate => {
+                        log::info!("asked to end");
+                        return Ok(());
+                    }
+                    Woken::Reload => {
+                        // What is wrong has been logged, and what ran stays in force.
+                        let _ = self.reload();
+                    }
+                    Woken::Nudged => self.read_mail()?,
+                    Woken::Deadline => self.feed(Event::Tick),
+                    Woken::Watchdog => self.send(BusCommand::Ping),
+                    Woken::ClockChanged => self.feed(Event::ClockChanged),
+                    Woken::Network => self.network_changed(),
+                    Woken::Hotplug => self.device_changed(),
+                    Woken::File(path) => self.file_changed(&path),
+                }
+            }
+        }
+    }
+
+    fn read_mail(&mut self) -> Result<(), RunError> {
+        while let Ok(mail) = self.mail.try_recv() {
+            let event = match mail {
+                Mail::Registered { app, request, result } => {
+                    Event::Registered { app, request, result }
+                }
+                Mail::Fetched { app, request, result } => Event::Fetched { app, request, result },
+                Mail::Bus(BusEvent::Wanted { app, call, min_validity }) => {
+                    Event::Wanted { app, call, min_validity }
+                }
+                Mail::Bus(BusEvent::Replace { app, call, rejected, code }) => {
+                    log::info!("{app}: a caller reports a refused token (code {code:?})");
+                    Event::Replace { app, call, rejected }
+                }
+                Mail::Bus(BusEvent::Gone { call }) => Event::Gone { call },
+                Mail::Bus(BusEvent::Reload { call }) => {
+                    let result = self.reload().map(|()| bus::Answer::Done);
+                    self.answers.push(BusCommand::Answer { call, result });
+                    continue;
+                }
+                Mail::Bus(BusEvent::Forget { call, id }) => {
+                    let result = self.forget(&id).map(|()| bus::Answer::Done);
+                    self.answers.push(BusCommand::Answer { call, result });
+                    continue;
+                }
+                // The bus thread runs too, or nobody says that we live.
+                Mail::Bus(BusEvent::Pong) => {
+                    self.notifier.watchdog();
+                    continue;
+                }
+                Mail::Bus(BusEvent::Lost(reason)) => return Err(RunError::BusLost(reason)),
+            };
+            self.feed(event);
+        }
+        Ok(())
+    }
+
+    /// Lets the lifecycle decide, and does what it says, in its order.
+    fn feed(&mut self, event: Event) {
+        let mut queue: VecDeque<_> = self.life.handle(self.now(), event).into();
+        while let Some(action) = queue.pop_front() {
+            if let Some(event) = self.execute(action) {
+                queue.extend(self.life.handle(self.now(), event));
+            }
+        }
+    }
+
+    /// Does one thing; what the store says to it comes back as an event.
+    fn execute(&mut self, action: Action) -> Option<Event> {
+        if let Some((app, what)) = action.writes() {
+            let app = app.clone();
+            return Some(match self.keeper.write(action) {
+                Ok(()) => Event::Saved { app, what },
+                Err(message) => {
+                    log::error!("{app}: {message}");
+                    Event::NotSaved { app, what, message }
+                }
+            });
+        }
+        match action {
+            Action::OpenStore => return Some(self.open_store()),
+            Action::Load { app } => {
+                return Some(match self.keeper.load(&app) {
+                    Ok(stored) => Event::Loaded { app, stored: Box::new(stored) },
+                    Err(message) => Event::LoadFailed { app, message },
+                });
+            }
+            Action::ReadStatement { app } => return self.statement_event(&app),
+            Action::Register { app, request, origin, statement } => {
+                self.register(app, request, origin, statement);
+            }
+            Action::Fetch { app, request, origin, credentials } => {
+                self.fetch(app, request, origin, credentials);
+            }
+            Action::Answer { call, result } => {
+                let result = result.map(|(value, expires)| bus::Answer::Token { value, expires });
+                self.answers.push(BusCommand::Answer { call, result });
+            }
+            Action::Log { level, text } => log::log!(level, "{text}"),
+            Action::StartAnew => self.start_anew = true,
+            _ => {}
+        }
+        None
+    }
+
+    fn open_store(&mut self) -> Event {
+        match self.keeper.open(&self.options.root, &self.settings.device) {
+            Ok(()) => {
+                self.refresh_faces();
+                for app in self.keeper.absent(&self.applications) {
+                    // Told after the store is open; the queue keeps the order.
+                    self.post_removed(app);
+                }
+                Event::StoreOpened
+            }
+            Err(message) => {
+                log::error!("storage error, so nothing is registered: {message}");
+                Event::StoreFailed { message, final_key: self.keeper.key_is_final() }
+            }
+        }
+    }
+
+    /// Takes an application out of use that is configured no longer.
+    fn post_removed(&mut self, app: AppId) {
+        let actions = self.life.handle(self.now(), Event::Removed { app });
+        // The store is not open for the lifecycle yet: it asks for nothing before StoreOpened.
+        for action in actions {
+            self.execute(action);
+        }
+    }
+
+    fn forget(&mut self, id: &AppId) -> Result<(), CallError> {
+        let known = self.applications.contains_key(id);
+        match self.keeper.forget(id) {
+            Ok(anything) if anything || known => {
+                log::warn!("{id}: client credentials and token are deleted, as root asked");
+                self.feed(Event::Forgotten { app: id.clone() });
+                Ok(())
+            }
+            Ok(_) => Err(CallError {
+                name: ErrorName::InvalidArgs,
+                message: format!("no application {id} is configured, and nothing is stored of it"),
+            }),
+            Err(message) => Err(CallError { name: ErrorName::Storage, message }),
+        }
+    }
+
+    /// Reads the software statement of an application, and tells the lifecycle.
+    fn read_statement(&mut self, id: &AppId) {
+        if let Some(event) = self.statement_event(id) {
+            self.feed(event);
+        }
+    }
+
+    fn statement_event(&mut self, id: &AppId) -> Option<Event> {
+        let application = self.applications.get(id)?;
+        let read = config::read_statement(&application.statement_file);
+        let read = read.map_err(|error| chain(&error));
+        if let Err(error) = &read
+            && self.statements.get(id).and_then(|last| last.as_ref().err()) != Some(error)
+        {
+            log::warn!("{id}: the software statement cannot be read: {error}");
+        }
+        let statement = read.as_ref().map(|statement| statement.digest).map_err(Clone::clone);
+        self.statements.insert(id.clone(), read);
+        Some(Event::Configured { app: id.clone(), desired: Desired { statement } })
+    }
+
+    fn send(&self, command: BusCommand) {
+        if let Some(bus) = &self.bus {
+            bus.send(command);
+        }
+    }
+
+    fn now(&self) -> Now {
+        clock::now(&self.confirmed_by)
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    Policy {
+        origin: settings.server.origin.clone(),
+        reregister_after: settings.server.reregister_after,
+        released: clock::RELEASED,
+    }
+}
+
+/// Why the daemon cannot start or go on.
+#[derive(Debug)]
+pub enum RunError {
+    /// The configuration is faulty.
+    Config(Faults),
+    /// The process could not be hardened.
+    Harden(io::Error),
+    /// A vital source of events failed.
+    Watch(io::Error),
+    /// The state directory cannot be had.
+    Lock(LockError),
+    /// The bus cannot be had.
+    Bus(BusError),
+    /// The bus or the name is lost.
+    BusLost(String),
+    /// The root key does not work, and cannot change while this process lives.
+    KeyIsFinal,
+}
+
+impl RunError {
+    /// What to exit with (sysexits.h).
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 78,
+            Self::Harden(_) | Self::Watch(_) => 71,
+            Self::Lock(LockError::Busy { .. })
+            | Self::Bus(_)
+            | Self::BusLost(_)
+            | Self::KeyIsFinal => 75,
+            Self::Lock(_) => 73,
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(faults) => write!(f, "{faults}"),
+            Self::Harden(_) => f.write_str("cannot protect this process's memory"),
+            Self::Watch(_) => f.write_str("cannot wait for events"),
+            Self::Lock(_) => f.write_str("the state directory cannot be used"),
+            Self::Bus(_) => f.write_str("no service on the bus"),
+            Self::BusLost(reason) => write!(f, "the bus is lost: {reason}"),
+            Self::KeyIsFinal => f.write_str(
+                "the root key has not worked for 10 minutes, and a systemd credential does not \
+                 change while the process lives: starting anew",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(_) | Self::BusLost(_) | Self::KeyIsFinal => None,
+            Self::Harden(error) | Self::Watch(error) => Some(error),
+            Self::Lock(error) => Some(error),
+            Self::Bus(error) => Some(error),
+        }
+    }
+}

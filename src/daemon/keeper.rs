@@ -1,0 +1,140 @@
+//! The store, as the daemon uses it: errors become sentences, notes become log lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::cli::chain;
+use crate::config::Application;
+use crate::device::{self, Overrides};
+use crate::lifecycle::Action;
+use crate::model::{AppId, Stored};
+use crate::seal::RootKeySource;
+use crate::store::{Note, StateDir, Store, StoreError};
+
+pub(super) struct Keeper {
+    dir: Arc<StateDir>,
+    source: Box<dyn RootKeySource>,
+    store: Option<Store>,
+    /// The device's identity, once the store has said what it is.
+    identity: Option<String>,
+    /// Configured by a file that is faulty: not removed.
+    faulty: BTreeSet<AppId>,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        dir: Arc<StateDir>,
+        source: Box<dyn RootKeySource>,
+        faulty: BTreeSet<AppId>,
+    ) -> Self {
+        say(dir.notes());
+        Self { dir, source, store: None, identity: None, faulty }
+    }
+
+    /// Opens the store and settles the device's identity: the stored one wins for ever.
+    pub(super) fn open(&mut self, root: &Path, overrides: &Overrides) -> Result<(), String> {
+        let mut store = Store::open(Arc::clone(&self.dir), self.source.as_mut())
+            .map_err(|error| chain(&error))?;
+        say(&store.take_notes());
+        let (stored, notes) = store.identity().map_err(|error| chain(&error))?;
+        say(&notes);
+        let id = match stored {
+            Some(id) => id,
+            None => {
+                let decided = device::identity(root, overrides).map_err(|error| chain(&error))?;
+                log::info!("the device identifier comes from {}, for ever", decided.origin);
+                if let Err(error) = store.save_identity(&decided.id) {
+                    log::error!("the device identifier is not stored: {}", chain(&error));
+                }
+                decided.id
+            }
+        };
+        self.identity = Some(id);
+        self.store = Some(store);
+        Ok(())
+    }
+
+    pub(super) fn identity(&self) -> Option<&str> {
+        self.identity.as_deref()
+    }
+
+    pub(super) fn key_is_final(&self) -> bool {
+        self.source.fixed_for_this_process()
+    }
+
+    pub(super) fn load(&mut self, app: &AppId) -> Result<Stored, String> {
+        let Some(store) = &mut self.store else { return Err("the store is closed".to_owned()) };
+        let loaded = store.load(app);
+        match loaded {
+            Ok((stored, notes)) => {
+                say(&notes);
+                Ok(stored)
+            }
+            Err(error) => {
+                say(&store.take_notes());
+                let message = chain(&error);
+                log::error!("{app}: storage error, so nothing is registered: {message}");
+                Err(message)
+            }
+        }
+    }
+
+    /// Does the write that the action asks for.
+    pub(super) fn write(&mut self, action: Action) -> Result<(), String> {
+        let Some(store) = &mut self.store else { return Err("the store is closed".to_owned()) };
+        let written: Result<(), StoreError> = match action {
+            Action::SaveRecord { app, record, .. } => store.save_record(&app, &record),
+            Action::SaveCredentials { app, statement, filed } => {
+                store.save_credentials(&app, &statement, &filed)
+            }
+            Action::SaveToken { app, token } => store.save_token(&app, &token),
+            Action::RemoveToken { app } => store.remove_token(&app),
+            _ => Ok(()),
+        };
+        say(&store.take_notes());
+        written.map_err(|error| chain(&error))
+    }
+
+    /// Deletes all that is stored of an application; whether there was anything.
+    pub(super) fn forget(&mut self, app: &AppId) -> Result<bool, String> {
+        let anything = self.dir.forget(app).map_err(|error| chain(&error))?;
+        // What the store remembers of the files is outdated.
+        if let Some(store) = &mut self.store
+            && let Ok((_, notes)) = store.load(app)
+        {
+            say(&notes);
+        }
+        Ok(anything)
+    }
+
+    pub(super) fn set_faulty(&mut self, faulty: BTreeSet<AppId>) {
+        self.faulty = faulty;
+    }
+
+    /// The applications that have something stored and are configured no longer.
+    pub(super) fn absent(&self, configured: &BTreeMap<AppId, Application>) -> Vec<AppId> {
+        let stored = self.dir.stored_applications().unwrap_or_else(|error| {
+            log::error!("{}", chain(&error));
+            BTreeSet::new()
+        });
+        let here = |id: &AppId| configured.contains_key(id) || self.faulty.contains(id);
+        stored.into_iter().filter(|id| !here(id)).collect()
+    }
+}
+
+/// What every random choice of the lifecycle follows from.
+pub(super) fn random_seed() -> u64 {
+    let mut seed = [0; 8];
+    // Without random numbers TLS does not work either; jitter is the least of it.
+    let _ = SystemRandom::new().fill(&mut seed);
+    u64::from_ne_bytes(seed)
+}
+
+fn say(notes: &[Note]) {
+    for note in notes {
+        log::log!(note.level, "{}", note.text);
+    }
+}

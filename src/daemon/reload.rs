@@ -1,0 +1,90 @@
+//! The configuration, read again: whatever is faulty leaves what runs in force.
+
+use std::collections::BTreeSet;
+
+use super::{Daemon, policy};
+use crate::cli::chain;
+use crate::clock::ConfirmedBy;
+use crate::config::{self, Application, Config, Settings};
+use crate::lifecycle::Event;
+use crate::logging;
+use crate::model::AppId;
+use crate::view::{CallError, ErrorName};
+
+impl Daemon {
+    /// Reads the configuration again and puts in force what is good of it.
+    pub(super) fn reload(&mut self) -> Result<(), CallError> {
+        self.notifier.reloading();
+        log::info!("reloading");
+        let done = self.try_reload();
+        self.notifier.ready();
+        done
+    }
+
+    fn try_reload(&mut self) -> Result<(), CallError> {
+        let config = config::load(&self.options.config).map_err(|faults| {
+            for fault in &faults.0 {
+                log::error!("{fault}");
+            }
+            let message = format!("nothing was reloaded: {}", chain(&faults));
+            CallError { name: ErrorName::InvalidArgs, message }
+        })?;
+        let Config { settings, applications, faults, faulty, warnings } = config;
+        for warning in &warnings {
+            log::warn!("{warning}");
+        }
+        for fault in &faults {
+            log::error!("{fault}; what runs of the application stays in force");
+        }
+        self.reload_settings(settings);
+        self.reload_applications(applications.into_values().collect(), &faulty);
+        self.keeper.set_faulty(faulty);
+        self.feed(Event::Reloaded);
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        let message = format!("reloaded but for what is faulty: {}", faults.join("; "));
+        Err(CallError { name: ErrorName::InvalidArgs, message })
+    }
+
+    fn reload_settings(&mut self, mut settings: Settings) {
+        if settings.seal != self.settings.seal {
+            log::warn!("a change of [storage] takes a restart");
+            settings.seal = self.settings.seal.clone();
+        }
+        if settings.log.target != self.settings.log.target {
+            log::warn!("a change of [log] target takes a restart");
+        }
+        logging::set_level(settings.log.level);
+        self.settings = settings;
+        self.confirmed_by = ConfirmedBy(self.settings.synchronized_file.clone());
+        self.snapshot.set_reload_users(self.settings.reload_users.clone());
+        self.device = crate::device::collect(&self.options.root, &self.settings.device);
+        self.feed(Event::PolicyChanged(policy(&self.settings)));
+    }
+
+    fn reload_applications(&mut self, good: Vec<Application>, faulty: &BTreeSet<AppId>) {
+        let ids: BTreeSet<_> = good.iter().map(|application| application.id.clone()).collect();
+        let gone: Vec<_> = self
+            .applications
+            .keys()
+            .filter(|id| !ids.contains(*id) && !faulty.contains(*id))
+            .cloned()
+            .collect();
+        for id in gone {
+            log::info!("{id}: configured no longer; its client credentials stay stored");
+            self.applications.remove(&id);
+            self.statements.remove(&id);
+            self.feed(Event::Removed { app: id });
+        }
+        for application in good {
+            self.applications.insert(application.id.clone(), application);
+        }
+        self.watch_files();
+        self.refresh_faces();
+        for id in ids {
+            self.read_statement(&id);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Each request to the server is a short-lived thread of its own.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use super::{Daemon, Mail, Post};
+use crate::lifecycle::RequestId;
+use crate::model::{AppId, Credentials, Origin, StatementDigest};
+use crate::oauth::{self, Context, Failure, Registration};
+
+/// Enough for TLS, and little where memory is.
+const STACK: usize = 512 * 1024;
+
+impl Daemon {
+    pub(super) fn register(
+        &self,
+        app: AppId,
+        request: RequestId,
+        origin: Origin,
+        statement: StatementDigest,
+    ) {
+        let known = self.statements.get(&app).and_then(|read| read.as_ref().ok());
+        let Some(known) = known.filter(|known| known.digest == statement) else {
+            let result = Err(not_sent("the software statement has changed meanwhile"));
+            self.post.send(Mail::Registered { app, request, result });
+            return;
+        };
+        let application = self.applications.get(&app);
+        let redirect_uri = application.and_then(|application| application.redirect_uri.clone());
+        let text = known.text.clone();
+        let context = self.context(&app, origin);
+        log::info!("{app}: registering with {}", context.origin);
+        let post = self.post.clone();
+        let name = app.clone();
+        let work = move || {
+            let wanted = Registration { statement: &text, redirect_uri: redirect_uri.as_deref() };
+            let result = guarded(|| oauth::register(&context, &wanted));
+            post.send(Mail::Registered { app, request, result });
+        };
+        let failed = |app, result| Mail::Registered { app, request, result };
+        start(&self.post, name, work, failed);
+    }
+
+    pub(super) fn fetch(
+        &self,
+        app: AppId,
+        request: RequestId,
+        origin: Origin,
+        credentials: Credentials,
+    ) {
+        let context = self.context(&app, origin);
+        log::debug!("{app}: fetching a token from {}", context.origin);
+        let post = self.post.clone();
+        let name = app.clone();
+        let work = move || {
+            let Credentials { client_id, client_secret, .. } = &credentials;
+            let result = guarded(|| oauth::token(&context, client_id, client_secret));
+            post.send(Mail::Fetched { app, request, result });
+        };
+        let failed = |app, result| Mail::Fetched { app, request, result };
+        start(&self.post, name, work, failed);
+    }
+
+    fn context(&self, app: &AppId, origin: Origin) -> Context {
+        let application = self.applications.get(app);
+        let id = application.and_then(|application| application.application_id.as_deref());
+        Context {
+            origin,
+            ca_file: self.settings.server.ca_file.clone(),
+            timeout: self.settings.server.timeout,
+            user_agent: self.settings.server.user_agent.clone(),
+            device_info: self.device.header(id),
+        }
+    }
+}
+
+fn start<T>(
+    post: &Post,
+    app: AppId,
+    work: impl FnOnce() + Send + 'static,
+    failed: impl FnOnce(AppId, Result<T, Failure>) -> Mail,
+) {
+    let thread = thread::Builder::new().name("request".to_owned()).stack_size(STACK).spawn(work);
+    if let Err(error) = thread {
+        let result = Err(not_sent(&format!("no thread for the request could be started: {error}")));
+        post.send(failed(app, result));
+    }
+}
+
+/// Where panics unwind, one of them ends the request and not the daemon.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let reason = "the request ended unexpectedly (a fault in tokend)".to_owned();
+        Err(Failure::Unavailable { reason, tls: false, sent: true })
+    })
+}
+
+fn not_sent(reason: &str) -> Failure {
+    Failure::Unavailable { reason: reason.to_owned(), tls: false, sent: false }
+}
