@@ -25,6 +25,8 @@ pub mod client;
 pub mod lines;
 /// A player application: a client of the daemon on the bus.
 pub mod player;
+/// A server, a bus and a device, as most end-to-end tests need them.
+pub mod scene;
 /// Software statements, signed.
 pub mod statement;
 /// Throw-away certificates.
