@@ -40,7 +40,7 @@ fn where_the_name_is_owned_already_it_exits_75_and_leaves_the_owner_alone() {
     let scene = Scene::new();
     let address = zbus::connection::Builder::address(scene.bus.address());
     let owner = zbus::block_on(address.build()).unwrap();
-    let flags = RequestNameFlags::DoNotQueue.into();
+    let flags = RequestNameFlags::DO_NOT_QUEUE;
     zbus::block_on(owner.request_name_with_flags("tv.tokend", flags)).unwrap();
     let ended = scene.device.spawn().unwrap().wait_exit();
     assert_eq!(ended.code(), 75, "{}", ended.output);
