@@ -161,6 +161,8 @@ impl Daemon {
             start_anew: false,
         };
         daemon.watch_files();
+        // The device's data are there whether or not the store can be opened.
+        daemon.refresh_faces();
         for warning in daemon.device.warnings() {
             log::warn!("{warning}");
         }
