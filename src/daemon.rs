@@ -175,9 +175,9 @@ impl Daemon {
         daemon.bus = Some(bus.map_err(RunError::Bus)?);
         daemon.notifier.ready();
         log::info!(
-            "tokend {} serves {} applications ({} seal)",
+            "tokend {} serves {} ({} seal)",
             env!("CARGO_PKG_VERSION"),
-            daemon.applications.len(),
+            daemon.names(),
             daemon.snapshot.sealing()
         );
         Ok(daemon)
@@ -266,7 +266,7 @@ impl Daemon {
             return Some(match self.keeper.write(action) {
                 Ok(()) => Event::Saved { app, what },
                 Err(message) => {
-                    log::error!("{app}: {message}");
+                    self.keeper.complain(app.as_str(), &message);
                     Event::NotSaved { app, what, message }
                 }
             });
@@ -308,7 +308,7 @@ impl Daemon {
                 Event::StoreOpened
             }
             Err(message) => {
-                log::error!("storage error, so nothing is registered: {message}");
+                self.keeper.complain("storage error, so nothing is registered", &message);
                 Event::StoreFailed { message, final_key: self.keeper.key_is_final() }
             }
         }
@@ -358,6 +358,11 @@ impl Daemon {
         let statement = read.as_ref().map(|statement| statement.digest).map_err(Clone::clone);
         self.statements.insert(id.clone(), read);
         Some(Event::Configured { app: id.clone(), desired: Desired { statement } })
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<_> = self.applications.keys().map(AppId::as_str).collect();
+        if names.is_empty() { "no application".to_owned() } else { names.join(", ") }
     }
 
     fn send(&self, command: BusCommand) {
