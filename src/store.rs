@@ -19,6 +19,7 @@ mod errors;
 #[cfg(test)]
 mod faults;
 pub(crate) mod files;
+mod look;
 mod names;
 mod pair;
 mod proof;
@@ -31,6 +32,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::errors::{Action, Note, OpenError, StoreError};
+pub use self::look::{Look, Verdict};
 pub use self::state_dir::{LockError, StateDir};
 
 use self::pair::Single;
@@ -62,9 +64,10 @@ impl Store {
         let root = source
             .root_key(sealed.is_empty())
             .map_err(|source| OpenError::Seal { seal, source })?;
-        let Proof::Proven(notes) = proof::prove(&dir, &root, &sealed)? else {
+        let Proof::Proven(mut notes) = proof::prove(&dir, &root, &sealed)? else {
             return Err(OpenError::WrongKey { seal, path: dir.path().to_owned() });
         };
+        notes.extend(source.warning().map(|text| Note::new(log::Level::Warn, text)));
         let (generations, seen, unread) = Default::default();
         Ok(Self { dir, root, notes, generations, seen, unread })
     }

@@ -4,7 +4,7 @@
 use log::Level;
 
 use super::errors::{Action, Note, StoreError};
-use super::files::Content;
+use super::files::{Content, Directory};
 use super::names;
 use super::state_dir::StateDir;
 use crate::seal::RootKey;
@@ -20,13 +20,14 @@ pub(super) enum Found {
 
 /// Reads and opens one file of a subject.
 pub(super) fn read(
-    dir: &StateDir,
+    dir: &Directory,
     root: &RootKey,
     subject: &Subject,
     name: &str,
 ) -> Result<Found, StoreError> {
-    let content = dir.files().read(name, envelope::MAX_LEN);
-    let bytes = match content.map_err(dir.cannot(Action::Read, name))? {
+    let path = || dir.path().join(name);
+    let content = dir.read(name, envelope::MAX_LEN);
+    let bytes = match content.map_err(|error| StoreError::io(Action::Read, path())(error))? {
         Content::Bytes(bytes) => bytes,
         Content::TooLong => return Ok(Found::Damaged),
         Content::Missing => return Ok(Found::Missing),
@@ -35,7 +36,7 @@ pub(super) fn read(
         Ok(opened) => Ok(Found::Good(opened)),
         Err(NotOpened::NotAuthentic) => Ok(Found::Damaged),
         Err(source @ NotOpened::UnknownVersion(_)) => {
-            Err(StoreError::UnknownVersion { path: dir.path().join(name), source })
+            Err(StoreError::UnknownVersion { path: path(), source })
         }
     }
 }
@@ -80,7 +81,7 @@ pub(super) fn load(
 ) -> Result<Option<Loaded>, StoreError> {
     let [a, b] = files;
     // Both are read before anything is done about either.
-    let found = (read(dir, root, subject, a), read(dir, root, subject, b));
+    let found = (read(dir.files(), root, subject, a), read(dir.files(), root, subject, b));
     let found = match found {
         (Ok(Found::Good(opened)), Err(error @ StoreError::Io { .. })) => {
             return Ok(Some(beside_unread(opened, a, b, &error, notes)));
@@ -170,7 +171,7 @@ pub(super) fn load_single(
     name: &str,
     notes: &mut Vec<Note>,
 ) -> Result<Single, StoreError> {
-    match read(dir, root, subject, name)? {
+    match read(dir.files(), root, subject, name)? {
         Found::Good(opened) => return Ok(Single::Good(opened)),
         Found::Missing => return Ok(Single::Missing),
         Found::Damaged => {}
