@@ -310,3 +310,59 @@ fn the_command_reloads_and_says_nothing() {
     assert_eq!(said, (Some(0), "", ""));
     assert_eq!(player.managed_objects(), [path_of(CINEMA), path_of("radio")]);
 }
+
+#[test]
+fn a_registration_that_outlives_its_application_is_not_lost() {
+    // It ends before the application is back, or after.
+    for early in [true, false] {
+        let scene = Scene::new();
+        let radio = scene.add("radio");
+        let gate = Gate::new();
+        scene.authority.next(Endpoint::Register, [Fault::hold(&gate)]);
+        let (tokend, player) = scene.start();
+        let waiting = player.start_get_token(1, "radio", 0);
+        scene.authority.wait_until("a registration", |log| log.count(Endpoint::Register) == 1);
+        scene.device.remove("radio");
+        player.reload().unwrap();
+        // Nobody waits for what is not there.
+        assert_eq!(waiting.recv_timeout(BOUND).unwrap().unwrap_err().name, UNKNOWN);
+        if early {
+            gate.open();
+            tokend.wait_for_line("radio: registered");
+        }
+        scene.device.add(&radio).unwrap();
+        player.reload().unwrap();
+        gate.open();
+        player.get_token("radio", 0).unwrap();
+        assert_eq!(scene.registrations(), 1);
+        tokend.terminate();
+        let (_tokend, player) = scene.start();
+        player.get_token("radio", 0).unwrap();
+        assert_eq!(scene.registrations(), 1);
+    }
+}
+
+#[test]
+fn changed_settings_are_in_force_after_a_reload_and_the_seal_after_a_restart() {
+    let mut scene = Scene::new();
+    let (tokend, player) = scene.start();
+    let (headers, _) = player.get_headers(CINEMA, 0).unwrap();
+    assert!(!headers.contains_key("User-Agent"));
+    scene.device.set("server", "user_agent", "\"Box/2\"");
+    scene.device.set("device", "model", "\"X1\"");
+    scene.device.set("storage", "seal", "\"key-file\"");
+    scene.device.set("storage", "key_file", "\"seal.key\"");
+    scene.write_key(b'k');
+    player.reload().unwrap();
+    let (changed, _) = player.get_headers(CINEMA, 0).unwrap();
+    assert_eq!(changed["User-Agent"], "Box/2");
+    assert_ne!(changed["X-Device-Info"], headers["X-Device-Info"]);
+    assert_eq!(changed["Authorization"], headers["Authorization"]);
+    tokend.wait_for_line("takes a restart");
+    assert_eq!(player.manager_property::<String>("Sealing"), "generated");
+    player.replace_token(CINEMA, &headers["Authorization"]["Bearer ".len()..], "").unwrap();
+    let log = scene.authority.log();
+    let head = &log.of(Endpoint::Token).last().unwrap().head;
+    assert_eq!(head.header("user-agent"), Some("Box/2"));
+    assert_eq!(head.header("x-device-info"), Some(changed["X-Device-Info"].as_str()));
+}
