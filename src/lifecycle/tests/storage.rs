@@ -22,6 +22,18 @@ fn a_store_that_does_not_open_means_storage_error_and_no_registration() {
 }
 
 #[test]
+fn a_reload_looks_at_a_closed_store_again() {
+    let mut world = World::new();
+    world.store_broken = true;
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.start();
+    world.run(seconds(3000));
+    world.store_broken = false;
+    world.handle(Event::Reloaded);
+    assert_eq!(world.state(), AppState::Waiting);
+}
+
+#[test]
 fn a_key_that_cannot_change_makes_the_process_start_anew_after_ten_minutes() {
     let mut world = World::new();
     world.store_broken = true;
