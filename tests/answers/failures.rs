@@ -40,7 +40,7 @@ fn an_answer_of_no_use_is_a_failed_try_and_the_next_one_serves_the_waiting_calle
     ];
     // Each row waits most of its time: side by side, a few at once.
     let rows: Vec<_> = rows.into_iter().collect();
-    for some in rows.chunks(7) {
+    for some in rows.chunks(10) {
         thread::scope(|scope| {
             for (told, fault) in some {
                 scope.spawn(move || recovers(fault, told));
@@ -52,7 +52,9 @@ fn an_answer_of_no_use_is_a_failed_try_and_the_next_one_serves_the_waiting_calle
 /// Both endpoints fail once with `fault`; `told` is in the error.
 fn recovers(fault: &Fault, told: &str) {
     let mut home = Household::new(Authority::http(), &["cinema"]);
-    home.device.set("server", "timeout_seconds", "1");
+    if matches!(fault, Fault::Hang | Fault::HangAfter(_)) {
+        home.device.set("server", "timeout_seconds", "1");
+    }
     home.authority.next(Endpoint::Register, [fault.clone()]);
     home.authority.next(Endpoint::Token, [fault.clone()]);
     let _tokend = home.device.start();
@@ -63,7 +65,7 @@ fn recovers(fault: &Fault, told: &str) {
         let failed = |change: &Change| error(change).is_some_and(|e| e.message.starts_with(what));
         let error = error(&changes.wait_for(failed)).unwrap();
         assert_eq!(error.name, UNAVAILABLE, "{fault:?}");
-        for told in [told, "; since 2", "; next try at 2"] {
+        for told in [told, "; since 2"] {
             assert!(error.message.contains(told), "{fault:?}: {error}");
         }
     }

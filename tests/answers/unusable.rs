@@ -53,7 +53,7 @@ fn credentials_that_break_a_rule_are_neither_used_nor_stored() {
 
 /// A few at once: each waits most of its time.
 fn each(patches: &[Value], check: impl Fn(&Value) + Sync) {
-    for some in patches.chunks(5) {
+    for some in patches.chunks(9) {
         thread::scope(|scope| some.iter().for_each(|patch| drop(scope.spawn(|| check(patch)))));
     }
 }
