@@ -21,6 +21,8 @@ pub mod bus;
 pub mod child;
 /// An HTTP client that is not tokend.
 pub mod client;
+/// One household: a server, a bus and a device.
+pub mod household;
 /// Lines of output, and waiting for one.
 pub mod lines;
 /// A player application: a client of the daemon on the bus.
