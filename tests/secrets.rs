@@ -307,7 +307,7 @@ fn another_process_of_the_same_user_sees_neither_memory_nor_environment_and_no_c
         hand_over(device.config().parent().unwrap());
     }
     let tokend = device.spawn().unwrap();
-    tokend.wait_for_line("serves 1 applications");
+    tokend.wait_for_line(" serves cinema");
     Player::connect(bus.address()).unwrap().get_token("cinema", 0).unwrap();
 
     let limits = fs::read_to_string(format!("/proc/{}/limits", tokend.id())).unwrap();
