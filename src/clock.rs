@@ -1,4 +1,4 @@
-//! The clocks: the only place that reads one. Everything else is handed a [`Now`](crate::time::Now).
+//! The clocks: the only place that reads one. Everything else is handed a [`Now`].
 
 mod kernel;
 

@@ -1,6 +1,7 @@
 //! The daemon: waits for events, lets the lifecycle decide, runs its actions. The only file that
 //! knows everyone.
 
+mod error;
 mod faces;
 mod keeper;
 mod publish;
@@ -8,27 +9,26 @@ mod reload;
 mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use crate::bus::{self, Bus, BusAddress, BusCommand, BusError, BusEvent, Snapshot};
+use crate::bus::{self, Bus, BusAddress, BusCommand, BusEvent, Snapshot};
 use crate::cli::chain;
 use crate::clock::{self, ConfirmedBy};
-use crate::config::{self, Application, Faults, Settings, Source, Statement};
+use crate::config::{self, Application, Settings, Source, Statement};
 use crate::device::DeviceInfo;
 use crate::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId};
 use crate::model::{AppId, Credentials};
 use crate::oauth::{AccessToken, Failure};
 use crate::seal;
-use crate::store::{LockError, StateDir};
+use crate::store::StateDir;
 use crate::systemd::Notifier;
 use crate::time::{BootId, Now};
 use crate::view::{AppView, CallError, ErrorName};
 use crate::watch::{Nudger, Watch, Woken};
 use crate::{harden, logging, memory};
+pub use error::RunError;
 use keeper::Keeper;
 
 /// What `tokend run` was told on its command line.
@@ -129,6 +129,7 @@ impl Daemon {
             );
         }
         let snapshot = Arc::new(Snapshot::new(env!("CARGO_PKG_VERSION"), source.name()));
+        snapshot.set_reload_users(config.settings.reload_users.clone());
         let confirmed_by = ConfirmedBy(config.settings.synchronized_file.clone());
         let boot_id = clock::boot_id().unwrap_or_else(|error| {
             log::warn!("no boot id, so a token does not survive a restart: {error}");
@@ -161,6 +162,8 @@ impl Daemon {
             start_anew: false,
         };
         daemon.watch_files();
+        // The device's data are there whether or not the store can be opened.
+        daemon.refresh_faces();
         for warning in daemon.device.warnings() {
             log::warn!("{warning}");
         }
@@ -176,9 +179,9 @@ impl Daemon {
         daemon.bus = Some(bus.map_err(RunError::Bus)?);
         daemon.notifier.ready();
         log::info!(
-            "tokend {} serves {} applications ({} seal)",
+            "tokend {} serves {} ({} seal)",
             env!("CARGO_PKG_VERSION"),
-            daemon.applications.len(),
+            daemon.names(),
             daemon.snapshot.sealing()
         );
         memory::give_back();
@@ -268,7 +271,7 @@ impl Daemon {
             return Some(match self.keeper.write(action) {
                 Ok(()) => Event::Saved { app, what },
                 Err(message) => {
-                    log::error!("{app}: {message}");
+                    self.keeper.complain(app.as_str(), &message);
                     Event::NotSaved { app, what, message }
                 }
             });
@@ -310,7 +313,7 @@ impl Daemon {
                 Event::StoreOpened
             }
             Err(message) => {
-                log::error!("storage error, so nothing is registered: {message}");
+                self.keeper.complain("storage error, so nothing is registered", &message);
                 Event::StoreFailed { message, final_key: self.keeper.key_is_final() }
             }
         }
@@ -362,6 +365,11 @@ impl Daemon {
         Some(Event::Configured { app: id.clone(), desired: Desired { statement } })
     }
 
+    fn names(&self) -> String {
+        let names: Vec<_> = self.applications.keys().map(AppId::as_str).collect();
+        if names.is_empty() { "no application".to_owned() } else { names.join(", ") }
+    }
+
     fn send(&self, command: BusCommand) {
         if let Some(bus) = &self.bus {
             bus.send(command);
@@ -378,68 +386,5 @@ fn policy(settings: &Settings) -> Policy {
         origin: settings.server.origin.clone(),
         reregister_after: settings.server.reregister_after,
         released: clock::RELEASED,
-    }
-}
-
-/// Why the daemon cannot start or go on.
-#[derive(Debug)]
-pub enum RunError {
-    /// The configuration is faulty.
-    Config(Faults),
-    /// The process could not be hardened.
-    Harden(io::Error),
-    /// A vital source of events failed.
-    Watch(io::Error),
-    /// The state directory cannot be had.
-    Lock(LockError),
-    /// The bus cannot be had.
-    Bus(BusError),
-    /// The bus or the name is lost.
-    BusLost(String),
-    /// The root key does not work, and cannot change while this process lives.
-    KeyIsFinal,
-}
-
-impl RunError {
-    /// What to exit with (sysexits.h).
-    #[must_use]
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_) => 78,
-            Self::Harden(_) | Self::Watch(_) => 71,
-            Self::Lock(LockError::Busy { .. })
-            | Self::Bus(_)
-            | Self::BusLost(_)
-            | Self::KeyIsFinal => 75,
-            Self::Lock(_) => 73,
-        }
-    }
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(faults) => write!(f, "{faults}"),
-            Self::Harden(_) => f.write_str("cannot protect this process's memory"),
-            Self::Watch(_) => f.write_str("cannot wait for events"),
-            Self::Lock(_) => f.write_str("the state directory cannot be used"),
-            Self::Bus(_) => f.write_str("no service on the bus"),
-            Self::BusLost(reason) => write!(f, "the bus is lost: {reason}"),
-            Self::KeyIsFinal => f.write_str(
-                "the root key has not worked for 10 minutes, and a systemd credential does not \
-                 change while the process lives: starting anew",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for RunError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Config(_) | Self::BusLost(_) | Self::KeyIsFinal => None,
-            Self::Harden(error) | Self::Watch(error) => Some(error),
-            Self::Lock(error) => Some(error),
-            Self::Bus(error) => Some(error),
-        }
     }
 }

@@ -2,45 +2,45 @@
 //! device, and serves them over D-Bus. This is the map: one line for each module, in the order in
 //! which data flows.
 
-/// Who may have which token: pure rules over what the bus says of a caller.
+// Who may have which token: pure rules over what the bus says of a caller.
 pub mod access;
-/// The D-Bus objects, and the client's side of them: the only user of zbus.
+// The D-Bus objects, and the client's side of them: the only user of zbus.
 pub mod bus;
-/// The commands of the command line.
+// The commands of the command line.
 pub mod cli;
-/// The configuration: found, judged by who could have written it, read and checked.
+// The configuration: found, judged by who could have written it, read and checked.
 pub mod config;
-/// Waits for events, lets the lifecycle decide, runs its actions: knows everyone.
+// Waits for events, lets the lifecycle decide, runs its actions: knows everyone.
 pub mod daemon;
-/// What is known of this device: the data and the identity behind the request headers.
+// What is known of this device: the data and the identity behind the request headers.
 pub mod device;
-/// What to do and when: a plain function of state, event and time.
+// What to do and when: a plain function of state, event and time.
 pub mod lifecycle;
-/// The authorization server: its two requests, and what each answer means.
+// The authorization server: its two requests, and what each answer means.
 pub mod oauth;
-/// The root key, its sources, and the envelope sealed under it.
+// The root key, its sources, and the envelope sealed under it.
 pub mod seal;
-/// Sealed files that survive a power cut.
+// Sealed files that survive a power cut.
 pub mod store;
-/// What the bus shows of an application, and whether its token will do.
+// What the bus shows of an application, and whether its token will do.
 pub mod view;
 
-/// The clocks: the only place that reads one.
+// The clocks: the only place that reads one.
 pub mod clock;
-/// What the process gives up before it holds a secret.
+// What the process gives up before it holds a secret.
 pub mod harden;
-/// Where log lines go.
+// Where log lines go.
 pub mod logging;
-/// Memory that is not needed goes back to the kernel.
+// Memory that is not needed goes back to the kernel.
 pub mod memory;
-/// What is said to the service manager.
+// What is said to the service manager.
 pub mod systemd;
-/// The daemon's one waiting place.
+// The daemon's one waiting place.
 pub mod watch;
 
-/// Names, credentials, tokens and attempt records: plain data.
+// Names, credentials, tokens and attempt records: plain data.
 pub mod model;
-/// A string that cannot be printed.
+// A string that cannot be printed.
 pub mod secret;
-/// Boot time, wall time, "now": types only.
+// Boot time, wall time, "now": types only.
 pub mod time;

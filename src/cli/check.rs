@@ -1,7 +1,67 @@
-//! stand-in
+//! `tokend check`: would tokend do its job on this device, and from where does it take what it
+//! says of it? Offline; writes nothing, takes no lock, makes neither directory nor key.
+
+mod applications;
+mod clock;
+mod configuration;
+mod device;
+mod finding;
+mod server;
+mod storage;
+mod user;
+
+use crate::config;
 use crate::daemon::Options;
 use crate::time::WallTime;
-#[allow(missing_docs)]
-pub fn run(_options: &Options, _json: bool, _now: WallTime) -> (String, bool) {
-    (String::new(), false)
+
+use finding::Findings;
+
+/// What goes to standard output, and whether all is good: no finding is an `error`, so the exit
+/// code is 0 and not 78.
+///
+/// One line for each finding: `ok`, `warning` or `error`, what it is about, and the finding.
+///
+/// With `json`, one object that stays as it is (fields and subjects may be added):
+///
+/// - `ok`: no finding is an `error`;
+/// - `findings`: an array, in the order of the lines, of objects with
+///   - `level`: `ok`, `warning` or `error`;
+///   - `subject`: `user`, `configuration`, `application`, `statement`, `callers`, `reload`,
+///     `seal`, `state`, `device`, `identity`, `server` or `clock`;
+///   - `message`: the finding, for a person;
+///   - `key`, where there is one: of `application`, `statement` and `callers` the application's
+///     name, of `device` the field, of a fault of a file the key in that file;
+///   - `value`, where there is one: of `device` the value, a string, a number or a boolean; of
+///     `server` its origin;
+///   - `origin`, where there is one: where the value comes from; of a fault the file, and its line
+///     behind a colon.
+///
+/// Where `tokend.toml` is faulty, only its faults and those of the application files are found.
+#[must_use]
+pub fn run(options: &Options, json: bool, now: WallTime) -> (String, bool) {
+    let findings = findings(options, now);
+    let text = if json { findings.json() } else { findings.text() };
+    (text, findings.good())
+}
+
+fn findings(options: &Options, now: WallTime) -> Findings {
+    let mut findings = Findings::default();
+    let user = user::check(options, &mut findings);
+    let config = match config::load(&options.config) {
+        Ok(config) => config,
+        Err(faults) => {
+            configuration::faults(&faults.0, &mut findings);
+            findings.warning("configuration", "what depends on tokend.toml was not looked at");
+            return findings;
+        }
+    };
+    configuration::check(&config, &mut findings);
+    for application in config.applications.values() {
+        applications::check(application, now, &mut findings);
+    }
+    let look = storage::check(options, &config.settings.seal, user, &mut findings);
+    device::check(options, &config.settings.device, look.as_ref(), user, &mut findings);
+    server::check(&config.settings.server, &mut findings);
+    clock::check(config.settings.synchronized_file, now, &mut findings);
+    findings
 }

@@ -123,4 +123,44 @@ mod tests {
             })
         );
     }
+
+    /// What is said of the RDK device among the test trees, without `[device]` in the settings.
+    fn of_rdk(json: bool) -> String {
+        use std::os::unix::fs::PermissionsExt;
+        let config = tempfile::tempdir().unwrap();
+        let file = config.path().join("tokend.toml");
+        std::fs::write(&file, "[storage]\nseal = \"generated\"\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let options = Options {
+            config: config::Source { directory: Some(config.path().to_owned()), credentials: None },
+            state: "/nonexistent".into(),
+            root: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/trees/rdk").into(),
+            bus: BusAddress::default(),
+        };
+        local(&options, json)
+    }
+
+    #[test]
+    fn without_the_daemon_each_field_has_its_origin() {
+        let table = of_rdk(false);
+        let row = |key: &str| -> Vec<String> {
+            let line = table.lines().find(|line| line.starts_with(&format!("{key} ")));
+            let cells = line.unwrap_or_else(|| panic!("{key} in {table}")).split("  ");
+            cells.map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+        };
+        assert_eq!(row("KEY"), ["KEY", "VALUE", "ORIGIN"]);
+        assert_eq!(row("model"), ["model", "SCXI55BEI", "/etc/device.properties MODEL_NUM"]);
+        assert_eq!(row("osVersion"), ["osVersion", "17.3", "/version.txt SDK_VERSION"]);
+        let modes = "/sys/class/drm/card0-HDMI-A-1/modes";
+        assert_eq!(row("displayWidth"), ["displayWidth", "3840", modes]);
+    }
+
+    #[test]
+    fn without_the_daemon_json_has_value_and_origin() {
+        let json: serde_json::Value = serde_json::from_str(&of_rdk(true)).unwrap();
+        let origin = "/etc/device.properties MODEL_NUM";
+        assert_eq!(json["model"], serde_json::json!({ "value": "SCXI55BEI", "origin": origin }));
+        assert_eq!(json["displayWidth"]["value"], 3840);
+        assert_eq!(json["diagonalScreenSize"]["value"], 54.6);
+    }
 }

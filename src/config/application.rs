@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::names::Kind;
-use super::paths::Base;
+use super::paths::{self, Base};
 use super::raw::RawApplication;
 use super::table::{Place, Sheet};
 use super::values::{self, accept};
@@ -25,8 +25,9 @@ pub(super) fn application(
         let place = Place { line: None, key: STATEMENT.into() };
         sheet.fault(&place, "left out; legal: the path of a file that holds a software statement");
     }
-    let statement_file =
-        accept(sheet, raw.software_statement_file, |path| statement_path(path, base));
+    let statement = accept(sheet, raw.software_statement_file, |path| {
+        Ok((paths::credential_name(&path), statement_path(path, base)?))
+    });
     let redirect_uri = accept(sheet, raw.redirect_uri, values::uri);
     let application_id = accept(sheet, raw.application_id, values::printable);
     let access = Rules {
@@ -34,10 +35,12 @@ pub(super) fn application(
         groups: values::names(sheet, raw.allow_groups, Kind::Group, warnings),
         labels: values::labels(sheet, raw.allow_labels, warnings),
     };
+    let (statement_credential, statement_file) = statement?;
     Some(Application {
         id: id.clone(),
         file: sheet.file.to_owned(),
-        statement_file: statement_file?,
+        statement_file,
+        statement_credential,
         redirect_uri,
         application_id,
         access,

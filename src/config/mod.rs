@@ -24,8 +24,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use fault::{Fault, Faults};
+pub use names::user_id;
 pub use statement::{Statement, StatementError, read_statement};
-pub use trust::{FileError, Problem, check_ownership, read as read_trusted};
+pub use trust::{FileError, Problem, check_ownership, judge_for, read as read_trusted};
 
 use crate::access::{Name, Rules};
 use crate::device::Overrides;
@@ -67,6 +68,8 @@ pub struct Config {
     pub faulty: BTreeSet<AppId>,
     /// What is legal and hardly meant.
     pub warnings: Vec<String>,
+    /// The `tokend.toml` that was read.
+    pub file: PathBuf,
 }
 
 /// `tokend.toml`.
@@ -119,6 +122,8 @@ pub struct KeyFile {
     pub path: PathBuf,
     /// It lies in `$CREDENTIALS_DIRECTORY`, so it cannot change while the process lives.
     pub from_credential: bool,
+    /// The name of the credential that it is or could be: what was written is a mere name.
+    pub credential: Option<String>,
 }
 
 /// `seal = "pkcs11"`
@@ -163,6 +168,9 @@ pub struct Application {
     pub file: PathBuf,
     /// `software_statement_file`
     pub statement_file: PathBuf,
+    /// The name of the credential that the statement is or could be: what was written is a mere
+    /// name.
+    pub statement_credential: Option<String>,
     /// `redirect_uri`
     pub redirect_uri: Option<String>,
     /// `application_id`
@@ -190,7 +198,7 @@ fn load_from(places: &[files::Place], credentials: Option<&Path>) -> Result<Conf
         warnings.push(no_application(places));
     }
     let Applications { good: applications, faults, faulty, .. } = all;
-    Ok(Config { settings, applications, faults, faulty, warnings })
+    Ok(Config { settings, applications, faults, faulty, warnings, file: found.settings.path })
 }
 
 fn no_application(places: &[files::Place]) -> String {

@@ -47,10 +47,16 @@ pub(super) fn resolve(name: RawName, kind: Kind) -> Result<Name, String> {
     }
     // A directory service that does not answer is as good as one that does not know.
     let id = match kind {
-        Kind::User => User::from_name(&text).ok().flatten().map(|user| user.uid.as_raw()),
+        Kind::User => user_id(&text),
         Kind::Group => Group::from_name(&text).ok().flatten().map(|group| group.gid.as_raw()),
     };
     Ok(Name { text, id })
+}
+
+/// The number of a user of this device.
+#[must_use]
+pub fn user_id(name: &str) -> Option<u32> {
+    User::from_name(name).ok().flatten().map(|user| user.uid.as_raw())
 }
 
 fn legal(name: &str) -> bool {

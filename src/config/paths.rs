@@ -81,6 +81,12 @@ fn legal(path: String) -> Result<PathBuf, String> {
     Ok(PathBuf::from(path))
 }
 
+/// The name of the credential that a path may stand for: systemd's have no directories.
+pub(super) fn credential_name(path: &str) -> Option<String> {
+    let name = Path::new(path).file_name()?;
+    (name == path).then(|| path.to_owned())
+}
+
 fn climbs(path: &Path) -> bool {
     path.components().any(|component| component == Component::ParentDir)
 }
@@ -158,6 +164,14 @@ mod tests {
         assert!(base.is_credential(&link));
         assert!(base.is_credential(&dirs.beside.join("../credentials/seal.key")));
         assert!(!Base { credentials: None, ..base }.is_credential(&link));
+    }
+
+    #[test]
+    fn only_a_mere_name_can_be_that_of_a_credential() {
+        assert_eq!(credential_name("seal.key").as_deref(), Some("seal.key"));
+        for path in ["/etc/seal.key", "keys/seal.key", "./seal.key", "..", "seal.key/", ""] {
+            assert_eq!(credential_name(path), None, "{path}");
+        }
     }
 
     #[test]

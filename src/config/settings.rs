@@ -97,9 +97,10 @@ fn seal(sheet: &Sheet<'_>, raw: RawStorage, base: Base<'_>) -> Option<Seal> {
         SealName::Generated => Some(Seal::Generated),
         SealName::KeyFile => {
             let entry = need(raw.key_file, "key_file", "the path of a file of 32 bytes or more");
-            let path = accept(sheet, entry, |path| base.key(path))?;
+            let (credential, path) =
+                accept(sheet, entry, |path| Ok((paths::credential_name(&path), base.key(path)?)))?;
             let from_credential = base.is_credential(&path);
-            Some(Seal::KeyFile(KeyFile { path, from_credential }))
+            Some(Seal::KeyFile(KeyFile { path, from_credential, credential }))
         }
         SealName::Pkcs11 => {
             let module =

@@ -173,6 +173,7 @@ fn every_key_of_an_application_is_read() {
         Application {
             id: id("cinema"),
             file: device.path("usr/applications.d/cinema.toml"),
+            statement_credential: Some("cinema.jwt".into()),
             statement_file: device.path("usr/applications.d/cinema.jwt"),
             redirect_uri: Some("adobepass://com.programmer".into()),
             application_id: Some("REF30".into()),
@@ -305,6 +306,10 @@ fn names_and_labels_that_match_nobody_are_warnings_with_their_line() {
     assert_eq!(config.applications[&id("a")].access.users.as_ref().unwrap()[0].id, None);
 }
 
+fn key_file(path: PathBuf, from_credential: bool) -> KeyFile {
+    KeyFile { path, from_credential, credential: Some("seal.key".into()) }
+}
+
 #[test]
 fn a_missing_statement_or_key_is_no_fault_of_the_configuration() {
     let settings = "[storage]\nseal = \"key-file\"\nkey_file = \"seal.key\"\n";
@@ -317,7 +322,7 @@ fn a_missing_statement_or_key_is_no_fault_of_the_configuration() {
         device.path("etc/applications.d/a.jwt")
     );
     let path = device.path("credentials/seal.key");
-    assert_eq!(config.settings.seal, Seal::KeyFile(KeyFile { path, from_credential: true }));
+    assert_eq!(config.settings.seal, Seal::KeyFile(key_file(path, true)));
 }
 
 #[test]
@@ -332,12 +337,12 @@ fn a_key_or_a_statement_may_be_a_credential() {
     let config = device.load().unwrap();
     assert_eq!(config.applications[&id("a")].statement_file, device.path("credentials/a.jwt"));
     let path = device.path("etc/seal.key");
-    assert_eq!(config.settings.seal, Seal::KeyFile(KeyFile { path, from_credential: false }));
+    assert_eq!(config.settings.seal, Seal::KeyFile(key_file(path, false)));
 
     device.write("credentials/seal.key", "credential");
     let path = device.path("credentials/seal.key");
     let settings = device.load().unwrap().settings;
-    assert_eq!(settings.seal, Seal::KeyFile(KeyFile { path, from_credential: true }));
+    assert_eq!(settings.seal, Seal::KeyFile(key_file(path, true)));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{CWD, Dir, Mode, OFlags};
 use zeroize::Zeroizing;
@@ -27,6 +28,22 @@ pub fn check_ownership(path: &Path) -> Result<(), FileError> {
         .map_err(Problem::Io)
         .and_then(|metadata| judge(&metadata))
         .map_err(|problem| FileError { path: path.to_owned(), problem })
+}
+
+/// From now on trusts files of `uid` in place of this process's own: for root, who checks what the
+/// daemon of that user will make of them.
+pub fn judge_for(uid: u32) {
+    OWN.store(uid, Ordering::Relaxed);
+}
+
+/// Whose files are trusted besides root's; [`u32::MAX`], which is no user's: those of this process.
+static OWN: AtomicU32 = AtomicU32::new(u32::MAX);
+
+fn own() -> u32 {
+    match OWN.load(Ordering::Relaxed) {
+        u32::MAX => rustix::process::geteuid().as_raw(),
+        uid => uid,
+    }
 }
 
 /// A directory of trusted ownership, held open.
@@ -123,7 +140,7 @@ fn read_open(file: File, limit: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
 }
 
 fn judge(metadata: &Metadata) -> Result<(), Problem> {
-    judge_as(metadata.uid(), metadata.mode(), rustix::process::geteuid().as_raw())
+    judge_as(metadata.uid(), metadata.mode(), own())
 }
 
 fn judge_as(owner: u32, mode: u32, own: u32) -> Result<(), Problem> {

@@ -22,6 +22,8 @@ pub(super) struct Keeper {
     identity: Option<String>,
     /// Configured by a file that is faulty: not removed.
     faulty: BTreeSet<AppId>,
+    /// What an operator has been told of each subject.
+    said: BTreeMap<String, String>,
 }
 
 impl Keeper {
@@ -31,7 +33,7 @@ impl Keeper {
         faulty: BTreeSet<AppId>,
     ) -> Self {
         say(dir.notes());
-        Self { dir, source, store: None, identity: None, faulty }
+        Self { dir, source, store: None, identity: None, faulty, said: BTreeMap::new() }
     }
 
     /// Opens the store and settles the device's identity: the stored one wins for ever.
@@ -54,7 +56,18 @@ impl Keeper {
         };
         self.identity = Some(id);
         self.store = Some(store);
+        self.said.clear();
         Ok(())
+    }
+
+    /// An operator reads of each trouble once, not at every try.
+    pub(super) fn complain(&mut self, subject: &str, message: &str) {
+        if self.said.get(subject).is_some_and(|said| said == message) {
+            log::debug!("{subject}: {message}");
+            return;
+        }
+        log::error!("{subject}: {message}");
+        self.said.insert(subject.to_owned(), message.to_owned());
     }
 
     pub(super) fn identity(&self) -> Option<&str> {
@@ -76,7 +89,7 @@ impl Keeper {
             Err(error) => {
                 say(&store.take_notes());
                 let message = chain(&error);
-                log::error!("{app}: storage error, so nothing is registered: {message}");
+                self.complain(&format!("{app}: storage error, so nothing is registered"), &message);
                 Err(message)
             }
         }
@@ -85,6 +98,7 @@ impl Keeper {
     /// Does the write that the action asks for.
     pub(super) fn write(&mut self, action: Action) -> Result<(), String> {
         let Some(store) = &mut self.store else { return Err("the store is closed".to_owned()) };
+        let subject = action.writes().map(|(app, _)| app.to_string());
         let written: Result<(), StoreError> = match action {
             Action::SaveRecord { app, record, .. } => store.save_record(&app, &record),
             Action::SaveCredentials { app, statement, filed } => {
@@ -95,6 +109,9 @@ impl Keeper {
             _ => Ok(()),
         };
         say(&store.take_notes());
+        if let (Ok(()), Some(subject)) = (&written, subject) {
+            self.said.remove(&subject);
+        }
         written.map_err(|error| chain(&error))
     }
 

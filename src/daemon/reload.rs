@@ -29,7 +29,7 @@ impl Daemon {
             let message = format!("nothing was reloaded: {}", chain(&faults));
             CallError { name: ErrorName::InvalidArgs, message }
         })?;
-        let Config { settings, applications, faults, faulty, warnings } = config;
+        let Config { settings, applications, faults, faulty, warnings, .. } = config;
         for warning in &warnings {
             log::warn!("{warning}");
         }

@@ -78,6 +78,7 @@ pub(super) struct Trouble {
 #[derive(Debug, Default)]
 pub(super) struct Unsaved {
     pub(super) record: bool,
+    /// The token, or that there is none.
     pub(super) token: bool,
     pub(super) credentials: BTreeSet<StatementDigest>,
 }

@@ -89,9 +89,16 @@ impl Lifecycle {
         }
     }
 
-    /// Holds end; a backoff, a pause and the limits on registrations do not.
+    /// Holds end, and the store is looked at again; a backoff, a pause and the limits on
+    /// registrations go on.
     pub(super) fn reloaded(&mut self, now: Now) {
+        if let StoreState::Closed { track, .. } = &mut self.store {
+            track.plan = Plan::fixed(now.boot);
+        }
         for app in self.apps.values_mut() {
+            if app.loading == Loading::Failed {
+                app.reading.plan = Plan::fixed(now.boot);
+            }
             for track in [&mut app.registration, &mut app.fetching] {
                 let held = track.trouble.as_ref().is_some_and(|t| t.name == ErrorName::Rejected);
                 if held && track.plan.floor.is_none() {
@@ -150,6 +157,12 @@ impl Lifecycle {
             let end = token.expires_boot;
             Plan::refresh(schedule::refresh_point(now.boot, end, lifetime, &mut self.rng))
         }));
+        // A statement that came back while the daemon was away: its own token, at once.
+        let served = app.token.as_ref().map(|token| token.statement);
+        let best = app.candidate(origin).map(|best| best.statement);
+        if served.is_some() && best.is_some() && best != served {
+            app.fetching.plan = Plan::fixed(now.boot);
+        }
         let Some(statement) = app.to_register(origin) else { return };
         // A new statement of an application in use is registered at once, a first one lazily.
         let plan = if app.record.active.is_some() { Plan::fixed(now.boot) } else { lazy };

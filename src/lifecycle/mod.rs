@@ -4,7 +4,7 @@
 //! reads a clock, a file, the network or the bus, so the tests run years of it in seconds.
 //!
 //! The rules are those of the contract's section 1. Their places: when the next try is
-//! ([`schedule`]), how often anything may be sent ([`governor`]), when a statement may be
+//! (`schedule`), how often anything may be sent (`governor`), when a statement may be
 //! registered (`limits`), what an answer means (`answers`), what callers see (`report`).
 
 mod answers;

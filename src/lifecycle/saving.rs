@@ -64,8 +64,7 @@ impl Lifecycle {
             What::Credentials(statement) => {
                 app.unsaved.credentials.remove(&statement);
             }
-            What::Token => app.unsaved.token = false,
-            What::NoToken => {}
+            What::Token | What::NoToken => app.unsaved.token = false,
         }
         if app.unsaved.is_empty() {
             app.saving.succeed(Plan::fixed(BootTime(0)));
@@ -97,8 +96,7 @@ impl Lifecycle {
             What::Credentials(statement) => {
                 app.unsaved.credentials.insert(statement);
             }
-            What::Token => app.unsaved.token = true,
-            What::NoToken => return,
+            What::Token | What::NoToken => app.unsaved.token = true,
         }
         app.saving.fail(ErrorName::Storage, message, now.boot);
         let failures = app.saving.failures;
@@ -126,7 +124,8 @@ impl Lifecycle {
             } else if let Some(token) = app.token.clone() {
                 self.actions.push(Action::SaveToken { app: id, token });
             } else {
-                app.unsaved.token = false;
+                // A token that a caller has reported must not be served after a restart either.
+                self.actions.push(Action::RemoveToken { app: id });
             }
         }
     }

@@ -100,7 +100,9 @@ pub fn refresh_point(
 ) -> BootTime {
     let last_call = if lifetime >= Duration::from_secs(120) { 60_000 } else { 0 };
     let life = lifetime.as_millis() as u64;
-    let latest_left = (life * 15 / 100).max(last_call);
+    // A short-lived token is refreshed early in its window, while it can still be served.
+    let usable = (SERVE_MARGIN + Duration::from_secs(1)).as_millis() as u64;
+    let latest_left = (life * 15 / 100).max(last_call).max(usable.min(life * 25 / 100));
     let earliest_left = (life * 25 / 100).max(latest_left);
     let left = Duration::from_millis(rng.u64(latest_left..=earliest_left));
     let point = expires.before(left);
@@ -133,6 +135,8 @@ mod tests {
         assert!((18_300.0..=18_360.0).contains(&high), "{high}");
         let (low, high) = points(10);
         assert!(low >= 7.5 && high <= 8.5, "{low} {high}");
+        let (low, high) = points(30);
+        assert!(low >= 22.5 && high <= 24.0, "while the old one is still served: {low} {high}");
     }
 
     #[test]

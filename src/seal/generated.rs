@@ -10,7 +10,7 @@ use super::{MIN_KEY_LEN, RootKey, RootKeySource, SealError, key_file};
 use crate::store::files::Directory;
 
 /// Where the key is, in the state directory.
-const NAME: &str = "generated-key";
+pub(super) const NAME: &str = "generated-key";
 
 /// The state directory, in which the key is.
 pub(super) struct Source(pub(super) PathBuf);
@@ -25,7 +25,7 @@ impl RootKeySource for Source {
         let unread = |source| SealError::Read { path: path.clone(), source };
         let directory = Directory::open(&self.0).map_err(unread)?;
         if let Some(file) = directory.open_file(NAME).map_err(unread)? {
-            return key_file::read(file, &path, false);
+            return key_file::read(file, &path);
         }
         if !store_is_empty {
             return Err(SealError::Lost { path });

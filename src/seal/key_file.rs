@@ -15,7 +15,16 @@ use crate::config::{self, KeyFile};
 const USED: usize = 4096;
 
 /// The key file of the configuration.
-pub(super) struct Source(pub(super) KeyFile);
+pub(super) struct Source {
+    file: KeyFile,
+    warning: Option<String>,
+}
+
+impl Source {
+    pub(super) fn new(file: KeyFile) -> Self {
+        Self { file, warning: None }
+    }
+}
 
 impl RootKeySource for Source {
     fn name(&self) -> &'static str {
@@ -23,27 +32,38 @@ impl RootKeySource for Source {
     }
 
     fn root_key(&mut self, _store_is_empty: bool) -> Result<RootKey, SealError> {
-        let KeyFile { path, from_credential } = &self.0;
+        let KeyFile { path, from_credential, .. } = &self.file;
         let file = OpenOptions::new()
             .read(true)
             // A pipe in its place must not hold up the start.
             .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
             .open(path)
             .map_err(|source| SealError::Read { path: path.clone(), source })?;
-        read(file, path, *from_credential)
+        let mode = file.metadata().map_or(0, |meta| meta.mode() & 0o7777);
+        let key = read(file, path)?;
+        // The directory of the credentials keeps others out.
+        let readable = mode & 0o004 != 0 && !from_credential;
+        self.warning = readable.then(|| {
+            format!(
+                "the root key {0} has mode {mode:04o}, so that everybody may read it \
+                 (chmod o= {0})",
+                path.display()
+            )
+        });
+        Ok(key)
     }
 
     fn fixed_for_this_process(&self) -> bool {
-        self.0.from_credential
+        self.file.from_credential
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.warning.clone()
     }
 }
 
-/// The key in an open file. Where the file `may_be_readable`, its directory keeps others out.
-pub(super) fn read(
-    mut file: File,
-    path: &Path,
-    may_be_readable: bool,
-) -> Result<RootKey, SealError> {
+/// The key in an open file.
+pub(super) fn read(mut file: File, path: &Path) -> Result<RootKey, SealError> {
     let unread = |source| SealError::Read { path: path.to_owned(), source };
     let meta = file.metadata().map_err(unread)?;
     let partition = meta.file_type().is_block_device();
@@ -52,9 +72,6 @@ pub(super) fn read(
     }
     config::check_ownership(path)
         .map_err(|error| SealError::Ownership { source: Box::new(error) })?;
-    if meta.mode() & 0o004 != 0 && !may_be_readable {
-        return Err(SealError::Readable { path: path.to_owned(), mode: meta.mode() & 0o7777 });
-    }
 
     let mut buffer = Zeroizing::new([0; USED]);
     let found = fill(&mut file, &mut *buffer).map_err(unread)?;

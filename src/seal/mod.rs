@@ -54,16 +54,27 @@ pub trait RootKeySource: Send {
     /// Whether asking again gives the same answer for as long as this process lives: systemd
     /// decrypts a credential once, before the start.
     fn fixed_for_this_process(&self) -> bool;
+
+    /// What is legal about the key that was given last, and hardly meant: for the log.
+    fn warning(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The source that the configuration names. Nothing is read until it is asked for the key.
 #[must_use]
 pub fn source(seal: &config::Seal, state_dir: &Path) -> Box<dyn RootKeySource> {
     match seal {
-        config::Seal::KeyFile(file) => Box::new(key_file::Source(file.clone())),
+        config::Seal::KeyFile(file) => Box::new(key_file::Source::new(file.clone())),
         config::Seal::Generated => Box::new(generated::Source(state_dir.to_owned())),
         config::Seal::Pkcs11(_) => Box::new(NoPkcs11),
     }
+}
+
+/// Where the key of the seal `generated` is.
+#[must_use]
+pub fn generated_key(state_dir: &Path) -> PathBuf {
+    state_dir.join(generated::NAME)
 }
 
 /// What stands for the `pkcs11` seal in a build without it.
@@ -97,13 +108,6 @@ pub enum SealError {
     Ownership {
         /// Which file, and what is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// Everybody may read the file.
-    Readable {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
     },
     /// The file has less than [`MIN_KEY_LEN`] bytes.
     Short {
@@ -140,12 +144,6 @@ impl fmt::Display for SealError {
         match self {
             Self::Read { path, .. } => write!(f, "cannot read the root key {}", path.display()),
             Self::Ownership { .. } => f.write_str("the root key is not safe from others"),
-            Self::Readable { path, mode } => write!(
-                f,
-                "the root key {} has mode {mode:04o}, so that everybody may read it; \
-                 legal is 0640 or less (chmod o= {0})",
-                path.display()
-            ),
             Self::Short { path, found } => write!(
                 f,
                 "the root key {} has {found} bytes; legal is {MIN_KEY_LEN} or more",

@@ -16,7 +16,7 @@ fn dir_with(name: &str, content: &[u8], mode: u32) -> (TempDir, PathBuf) {
 }
 
 fn key_file(path: &Path, from_credential: bool) -> Box<dyn RootKeySource> {
-    let seal = Seal::KeyFile(KeyFile { path: path.to_owned(), from_credential });
+    let seal = Seal::KeyFile(KeyFile { path: path.to_owned(), from_credential, credential: None });
     source(&seal, Path::new("/nonexistent"))
 }
 
@@ -78,12 +78,23 @@ fn a_pipe_in_place_of_a_key_file_holds_nothing_up() {
 }
 
 #[test]
-fn a_key_that_everybody_may_read_is_refused_but_in_the_credentials_directory() {
+fn a_key_that_everybody_may_read_is_warned_about_but_in_the_credentials_directory() {
     let (_dir, path) = dir_with("seal.key", &[1; 32], 0o644);
-    let error = key_file(&path, false).root_key(true).unwrap_err();
-    assert!(matches!(error, SealError::Readable { mode: 0o644, .. }), "{error}");
-    assert!(error.to_string().contains("chmod o= "), "{error}");
-    key_file(&path, true).root_key(true).unwrap();
+    let mut source = key_file(&path, false);
+    assert_eq!(source.warning(), None);
+    source.root_key(true).unwrap();
+    let warning = source.warning().unwrap();
+    assert!(warning.contains("mode 0644"), "{warning}");
+    assert!(warning.contains(&format!("chmod o= {}", path.display())), "{warning}");
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    source.root_key(true).unwrap();
+    assert_eq!(source.warning(), None);
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let mut credential = key_file(&path, true);
+    credential.root_key(true).unwrap();
+    assert_eq!(credential.warning(), None);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use log::Level;
 
 use super::documents::{self, KeyCheck};
 use super::errors::{Action, Note, OpenError, StoreError};
+use super::files::Directory;
 use super::names;
 use super::pair::{self, Found};
 use super::state_dir::StateDir;
@@ -32,12 +33,42 @@ pub(super) fn prove(dir: &StateDir, root: &RootKey, sealed: &[String]) -> Result
         return Ok(Proof::Proven(Vec::new()));
     }
 
+    match judge(dir.files(), root, sealed)? {
+        Judgement::Proven => Ok(Proof::Proven(Vec::new())),
+        Judgement::ProvenBy { file, fault } => {
+            Ok(Proof::Proven(vec![rewrite(dir, root, fault, file)]))
+        }
+        Judgement::Wrong => Ok(Proof::Wrong),
+    }
+}
+
+/// What the files say of a key.
+pub(super) enum Judgement<'a> {
+    /// The key check opens.
+    Proven,
+    /// Another file opens.
+    ProvenBy {
+        file: &'a str,
+        /// What is wrong with the key check.
+        fault: &'static str,
+    },
+    /// Nothing opens.
+    Wrong,
+}
+
+/// Tries a key on the key check, and where that says nothing on the other `sealed` files. Only
+/// reads.
+pub(super) fn judge<'a>(
+    dir: &Directory,
+    root: &RootKey,
+    sealed: &'a [String],
+) -> Result<Judgement<'a>, StoreError> {
     let mut obstacle = None;
     let fault = match pair::read(dir, root, &Subject::KeyCheck, names::KEY_CHECK) {
-        Ok(Found::Good(_)) => return Ok(Proof::Proven(Vec::new())),
+        Ok(Found::Good(_)) => return Ok(Judgement::Proven),
         Ok(Found::Damaged) => "damaged",
         Ok(Found::Missing) => "missing",
-        Err(error @ StoreError::UnknownVersion { .. }) => return Err(error.into()),
+        Err(error @ StoreError::UnknownVersion { .. }) => return Err(error),
         Err(error) => {
             obstacle = Some(error);
             "unreadable"
@@ -46,7 +77,7 @@ pub(super) fn prove(dir: &StateDir, root: &RootKey, sealed: &[String]) -> Result
     for file in sealed.iter().filter(|file| *file != names::KEY_CHECK) {
         let Some(subject) = names::subject(file) else { continue };
         match pair::read(dir, root, &subject, file) {
-            Ok(Found::Good(_)) => return Ok(Proof::Proven(vec![rewrite(dir, root, fault, file)])),
+            Ok(Found::Good(_)) => return Ok(Judgement::ProvenBy { file, fault }),
             Ok(_) => {}
             // Of several obstacles, the one that no waiting overcomes is named.
             Err(error @ StoreError::UnknownVersion { .. }) => obstacle = Some(error),
@@ -56,8 +87,8 @@ pub(super) fn prove(dir: &StateDir, root: &RootKey, sealed: &[String]) -> Result
         }
     }
     match obstacle {
-        Some(error) => Err(error.into()),
-        None => Ok(Proof::Wrong),
+        Some(error) => Err(error),
+        None => Ok(Judgement::Wrong),
     }
 }
 

@@ -1,5 +1,11 @@
 //! The lifecycle's promises.
 
+mod callers;
+mod first_start;
 mod random;
 mod rows;
+mod rules;
+mod statements;
+mod storage;
+mod time;
 mod world;

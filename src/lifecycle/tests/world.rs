@@ -383,3 +383,22 @@ pub(super) fn refused() -> Failure {
 pub(super) fn throttled(retry_after: Option<u64>) -> Failure {
     Failure::Throttled { status: 429, retry_after: retry_after.map(Duration::from_secs) }
 }
+
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// Refuses the credentials whenever asked, for as long as `limit`; true if it then registers.
+pub(super) fn refuse_until_registration(world: &mut World, limit: Duration) -> bool {
+    let end = world.now.boot.after(limit);
+    while world.run_to_request(end.since(world.now.boot)) {
+        if world.sent[0].registers() {
+            return true;
+        }
+        world.answer_token(Err(invalid_client()));
+    }
+    false
+}

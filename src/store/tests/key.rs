@@ -141,3 +141,53 @@ fn a_generated_key_serves_from_the_first_start_on() {
         store.save_identity("abcd").unwrap();
     }
 }
+
+#[test]
+fn a_look_judges_a_key_and_changes_nothing() {
+    let temp = filled();
+    fs::write(temp.path().join(".tmp-cinema.token"), "half").unwrap();
+    let owner = rustix::process::geteuid().as_raw();
+    let before = snapshot(temp.path());
+    // Nor does the lock of a running daemon matter.
+    let directory = fs::File::open(temp.path()).unwrap();
+    rustix::fs::flock(&directory, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    let look = Look::open(temp.path(), owner).unwrap().unwrap();
+    assert!(!look.is_empty() && look.has_identity());
+    assert_eq!(look.judge(&root(7)).unwrap(), Verdict::Proven("key-check".into()));
+    assert_eq!(look.judge(&root(8)).unwrap(), Verdict::Wrong);
+    assert_eq!(snapshot(temp.path()), before);
+
+    fs::write(temp.path().join("key-check"), "damaged").unwrap();
+    let Verdict::Proven(file) = look.judge(&root(7)).unwrap() else { panic!("proven") };
+    assert_ne!(file, "key-check");
+    assert_eq!(fs::read(temp.path().join("key-check")).unwrap(), b"damaged");
+}
+
+#[test]
+fn a_look_at_nothing_makes_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let owner = rustix::process::geteuid().as_raw();
+    let missing = temp.path().join("state");
+    assert!(Look::open(&missing, owner).unwrap().is_none());
+    assert!(!missing.exists());
+    let look = Look::open(temp.path(), owner).unwrap().unwrap();
+    assert!(look.is_empty() && !look.has_identity());
+    assert_eq!(look.judge(&root(7)).unwrap(), Verdict::Empty);
+    assert_eq!(names_in(temp.path()), [""; 0]);
+}
+
+#[test]
+fn what_is_hardly_meant_about_a_key_is_said_when_the_store_opens() {
+    let temp = filled();
+    let key = tempfile::NamedTempFile::new().unwrap();
+    fs::write(key.path(), [7; 32]).unwrap();
+    let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    fs::set_permissions(key.path(), readable).unwrap();
+    let (path, credential) = (key.path().to_owned(), None);
+    let file = crate::config::KeyFile { path, from_credential: false, credential };
+    let mut source = source(&Seal::KeyFile(file), temp.path());
+    let dir = Arc::new(StateDir::lock(temp.path()).unwrap());
+    let notes = Store::open(dir, &mut *source).unwrap().take_notes();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].text.contains("everybody may read it"), "{notes:?}");
+}

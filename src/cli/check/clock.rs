@@ -1,0 +1,56 @@
+//! The wall clock: whether it is set, and whether somebody vouches for it.
+
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::finding::Findings;
+use crate::clock::{self, ConfirmedBy};
+use crate::time::WallTime;
+
+pub(super) fn check(synchronized_file: Option<PathBuf>, now: WallTime, findings: &mut Findings) {
+    let date = UNIX_EPOCH + Duration::from_secs(now.unix_seconds());
+    let date = humantime::format_rfc3339_seconds(date);
+    if clock::is_set(now) {
+        findings.ok("clock", format!("set: {date}"));
+    } else {
+        let message = format!("not set: it says {date}; until it is right, nothing is requested");
+        findings.warning("clock", message);
+    }
+
+    let by = synchronized_file.as_ref().map_or_else(
+        || "the kernel".to_owned(),
+        |file| format!("synchronized_file {}", file.display()),
+    );
+    let there = synchronized_file.is_some();
+    if ConfirmedBy(synchronized_file).confirms() {
+        findings.ok("clock", format!("confirmed by {by}")).origin(by);
+        return;
+    }
+    let why = if there { "which is not there" } else { "whose clock is not synchronized" };
+    let message = format!(
+        "not confirmed by {by}, {why}; until it is, a token of an earlier boot is not served"
+    );
+    findings.warning("clock", message).origin(by);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_nobody_has_set_is_a_warning() {
+        let said = |now| {
+            let mut findings = Findings::default();
+            check(Some("/nonexistent".into()), now, &mut findings);
+            findings.text()
+        };
+        let text = said(WallTime(0));
+        assert!(
+            text.starts_with("warning  clock  not set: it says 1970-01-01T00:00:00Z"),
+            "{text}"
+        );
+        let text = said(clock::RELEASED);
+        assert!(text.starts_with("ok       clock  set: 2026-11-01T00:00:00Z"), "{text}");
+        assert!(text.contains("not confirmed by synchronized_file /nonexistent, which"), "{text}");
+    }
+}

@@ -1,0 +1,35 @@
+//! The authorization server, and the root certificates that it is checked against. Nothing is sent.
+
+use super::finding::Findings;
+use crate::cli::chain;
+use crate::config::Server;
+use crate::oauth::roots::{self, Roots};
+
+pub(super) fn check(server: &Server, findings: &mut Findings) {
+    let Server { origin, ca_file, .. } = server;
+    let tls = origin.0.starts_with("https:");
+    let finding = if tls {
+        findings.ok("server", origin.to_string())
+    } else {
+        findings.warning("server", format!("{origin}: without TLS, which is good for tests alone"))
+    };
+    finding.value(origin.0.as_str());
+
+    let from = ca_file.as_ref().map_or_else(
+        || "the system's bundle".to_owned(),
+        |file| format!("ca_file {}", file.display()),
+    );
+    match roots::load(ca_file.as_deref()) {
+        Ok(Roots::Found(found)) => {
+            let message = format!("{} root certificates from {from}", found.len());
+            findings.ok("server", message).origin(from);
+        }
+        Ok(Roots::CompiledIn) => {
+            let message = "this system has no bundle of root certificates: those compiled in count";
+            findings.ok("server", message).origin("compiled in");
+        }
+        Err(error) => {
+            findings.error("server", chain(&error)).origin(from);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The seal, tried out in memory, and whether its key opens what is stored. Nothing is written and
+//! no key is made.
+
+use std::io;
+
+use super::finding::Findings;
+use super::user::{self, User};
+use crate::cli::chain;
+use crate::config::{KeyFile, Seal};
+use crate::daemon::Options;
+use crate::seal::envelope::{self, Subject};
+use crate::seal::{self, RootKey};
+use crate::store::{LockError, Look, OpenError, Verdict};
+
+/// The state directory, where it is there and could be looked into.
+pub(super) fn check(
+    options: &Options,
+    seal: &Seal,
+    user: User,
+    findings: &mut Findings,
+) -> Option<Look> {
+    let opened = Look::open(&options.state, user.daemon);
+    let key = self::seal(options, seal, user, opened.as_ref(), findings);
+    let directory = options.state.display();
+    let look = match opened {
+        Ok(Some(look)) => look,
+        Ok(None) => {
+            findings.ok("state", format!("{directory} is not there; it is made on first start"));
+            return None;
+        }
+        Err(error) if is_denied(&error) => {
+            findings.warning("state", format!("not looked at: {}", chain(&error)));
+            return None;
+        }
+        Err(error) => {
+            findings.error("state", chain(&error));
+            return None;
+        }
+    };
+    match key.map(|key| look.judge(&key)) {
+        _ if look.is_empty() => {
+            findings.ok("state", format!("{directory}: nothing is stored yet"));
+        }
+        None => {
+            let message =
+                format!("{directory}: not looked at, for there is no root key to open it");
+            findings.warning("state", message);
+        }
+        Some(Ok(Verdict::Wrong)) => {
+            let seal = seal::source(seal, &options.state).name();
+            let wrong = OpenError::WrongKey { seal, path: options.state.clone() };
+            findings.error("state", wrong.to_string());
+        }
+        Some(Ok(Verdict::Proven(file))) => {
+            let message = format!("{directory}: the root key opens what is stored ({file})");
+            findings.ok("state", message);
+        }
+        Some(Ok(Verdict::Empty)) => {}
+        Some(Err(error)) => {
+            findings.error("state", chain(&OpenError::Store(error)));
+        }
+    }
+    Some(look)
+}
+
+/// The root key, where there is one to be had.
+fn seal(
+    options: &Options,
+    seal: &Seal,
+    user: User,
+    state: Result<&Option<Look>, &LockError>,
+    findings: &mut Findings,
+) -> Option<RootKey> {
+    let from = match seal {
+        Seal::KeyFile(file) => {
+            if let Some(message) = only_in_the_unit(options, file, user) {
+                findings.warning("seal", message);
+                return None;
+            }
+            let kind = if file.from_credential { ", a credential of this unit" } else { "" };
+            format!("key-file {}{kind}", file.path.display())
+        }
+        Seal::Pkcs11(pkcs11) => format!("pkcs11 {}", pkcs11.module.display()),
+        Seal::Generated => {
+            findings.warning(
+                "seal",
+                "generated: the root key lies beside the data it seals, which protects against \
+                 nothing but casual reading; for development",
+            );
+            match state {
+                Err(error) => {
+                    let level = if is_denied(error) { "not looked at" } else { "no key" };
+                    findings.warning("seal", format!("generated: {level}: {}", chain(error)));
+                    return None;
+                }
+                Ok(look) if look.as_ref().is_none_or(Look::is_empty) && !is_made(options) => {
+                    findings.ok("seal", "generated: the root key is made on first start");
+                    return None;
+                }
+                Ok(_) => format!("generated, in {}", options.state.display()),
+            }
+        }
+    };
+    let mut source = seal::source(seal, &options.state);
+    // "Not empty", so that no source makes a key.
+    let key = match source.root_key(false) {
+        Ok(key) => key,
+        Err(source_error) => {
+            let error = OpenError::Seal { seal: source.name(), source: source_error };
+            findings.error("seal", chain(&error));
+            return None;
+        }
+    };
+    match round_trip(&key) {
+        Ok(()) => findings.ok("seal", format!("{from}: what it seals, it opens")),
+        Err(error) => findings.error("seal", format!("{from}: {error}")),
+    };
+    if let Some(warning) = source.warning() {
+        findings.warning("seal", warning);
+    }
+    Some(key)
+}
+
+/// Whether the key of the seal `generated` is there, good or bad.
+fn is_made(options: &Options) -> bool {
+    seal::generated_key(&options.state).symlink_metadata().is_ok()
+}
+
+/// What to do where the key is a credential that only the unit has.
+fn only_in_the_unit(options: &Options, file: &KeyFile, user: User) -> Option<String> {
+    let name = file.credential.as_deref()?;
+    let outside = options.config.credentials.is_none();
+    let missing = file.path.symlink_metadata().err()?.kind() == io::ErrorKind::NotFound;
+    (outside && missing).then(|| {
+        format!(
+            "key-file: {} is not there, so {name} is probably a credential of the unit, which only \
+             the unit has; to check it there, with the LoadCredentialEncrypted= or LoadCredential= \
+             of the unit's drop-in if that is another: {}",
+            file.path.display(),
+            user::line(options, user, Some(name))
+        )
+    })
+}
+
+fn round_trip(key: &RootKey) -> Result<(), String> {
+    const TEXT: &[u8] = b"round trip";
+    let sealed = envelope::seal(key, &Subject::KeyCheck, 1, TEXT);
+    let sealed = sealed.map_err(|error| format!("nothing is sealed with it: {error}"))?;
+    let opened = envelope::open(key, &Subject::KeyCheck, &sealed);
+    let opened = opened.map_err(|error| format!("what it seals, it does not open: {error}"))?;
+    if opened.plaintext.as_slice() != TEXT {
+        return Err("what it opens is not what it sealed".to_owned());
+    }
+    Ok(())
+}
+
+fn is_denied(error: &LockError) -> bool {
+    let LockError::Io { source, .. } = error else { return false };
+    source.kind() == io::ErrorKind::PermissionDenied
+}

@@ -1,0 +1,107 @@
+//! The store, when it fails; forgetting; the network; idleness.
+
+use super::world::*;
+use crate::lifecycle::Event;
+use crate::time::BootTime;
+use crate::view::{AppState, ErrorName};
+
+#[test]
+fn a_store_that_does_not_open_means_storage_error_and_no_registration() {
+    let mut world = World::new();
+    world.store_broken = true;
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.start();
+    let call = world.want(0);
+    assert_eq!(world.error_of(call), Some(ErrorName::Storage));
+    assert_eq!(world.state(), AppState::StorageError);
+    world.run(seconds(500));
+    assert!(world.sent.is_empty());
+    world.store_broken = false;
+    world.run(seconds(600));
+    assert!(matches!(world.state(), AppState::Waiting | AppState::Registering));
+}
+
+#[test]
+fn a_reload_looks_at_a_closed_store_again() {
+    let mut world = World::new();
+    world.store_broken = true;
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.start();
+    world.run(seconds(3000));
+    world.store_broken = false;
+    world.handle(Event::Reloaded);
+    assert_eq!(world.state(), AppState::Waiting);
+}
+
+#[test]
+fn a_key_that_cannot_change_makes_the_process_start_anew_after_ten_minutes() {
+    let mut world = World::new();
+    world.store_broken = true;
+    world.key_is_final = true;
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.start();
+    world.run(seconds(599));
+    assert_eq!(world.exits, 0);
+    world.run(seconds(601));
+    assert!(world.exits > 0);
+}
+
+#[test]
+fn a_token_that_cannot_be_stored_is_served_from_memory_and_last_error_says_so() {
+    let mut world = World::ready(3600);
+    assert!(world.run_to_request(seconds(3600)));
+    world.disk_full = true;
+    let token = world.token_ok(3600);
+    assert_eq!(world.token(), Some(token.clone()));
+    assert_eq!(world.state(), AppState::Ready);
+    assert_eq!(world.view().last_error.0, "tv.tokend.Error.Storage");
+    world.run(seconds(100));
+    world.disk_full = false;
+    world.run(seconds(700));
+    assert_eq!(world.view().last_error.0, "");
+    assert_eq!(world.disk[&app("cinema")].token.as_ref().unwrap().value.expose(), token);
+}
+
+#[test]
+fn forgotten_applications_start_anew_and_answers_under_way_are_for_nobody() {
+    let mut world = World::ready(3600);
+    assert!(world.run_to_request(seconds(3600)));
+    world.disk.clear();
+    world.handle(Event::Forgotten { app: app("cinema") });
+    assert_eq!(world.token(), None);
+    world.token_ok(3600);
+    assert_eq!(world.token(), None);
+    world.want(0);
+    assert!(world.sent[0].registers());
+}
+
+#[test]
+fn a_network_that_comes_back_ends_a_backoff() {
+    let mut world = World::ready(3600);
+    world.run(seconds(3600));
+    for _ in 0..20 {
+        assert!(world.run_to_request(seconds(601)));
+        world.answer_token(Err(unavailable()));
+    }
+    world.handle(Event::NetworkBack);
+    let back = world.now.boot;
+    world.want(0);
+    assert!(world.run_to_request(seconds(5)));
+    world.answer_token(Err(unavailable()));
+    let planned = world.view().retry_at;
+    world.handle(Event::NetworkBack);
+    assert_eq!(world.view().retry_at, planned, "at most once a minute");
+    assert!(world.now.boot.since(back) <= seconds(5));
+}
+
+#[test]
+fn an_idle_daemon_with_a_token_has_one_deadline_its_refresh() {
+    let world = World::ready(21_600);
+    let at = world.life.deadline(world.now).unwrap();
+    assert!(at.since(world.now.boot) >= seconds(16_200 - 1));
+    assert_eq!(
+        world.view().retry_at,
+        (world.now.wall.0 as u64 + at.since(world.now.boot).as_millis() as u64) / 1000
+    );
+    assert_ne!(at, BootTime(0));
+}

@@ -1,0 +1,141 @@
+//! Refresh, expiry, standby, reboots, clocks.
+
+use super::world::*;
+use crate::lifecycle::{Event, What};
+use crate::time::WallTime;
+use crate::view::{AppState, ErrorName};
+
+#[test]
+fn the_old_token_is_served_while_its_refresh_fails_until_five_seconds_before_its_end() {
+    let mut world = World::ready(3600);
+    let end = world.view().token.unwrap().expires;
+    while world.now.boot < end.before(seconds(6)) {
+        let left = end.before(seconds(6)).since(world.now.boot);
+        if world.run_to_request(left) {
+            world.answer_token(Err(unavailable()));
+        }
+        assert_eq!(world.state(), AppState::Ready);
+    }
+    world.run(seconds(1));
+    assert_eq!(world.token(), None);
+}
+
+#[test]
+fn a_refresh_writes_the_token_and_nothing_else() {
+    let mut world = World::ready(3600);
+    world.writes.clear();
+    for _ in 0..50 {
+        assert!(world.run_to_request(seconds(3600)));
+        world.token_ok(3600);
+    }
+    assert_eq!(world.writes, vec![(app("cinema"), What::Token); 50]);
+    assert_eq!(world.view().token_number, 51);
+}
+
+#[test]
+fn a_device_that_wakes_with_an_expired_token_fetches_at_once_and_serves_no_dead_one() {
+    let mut world = World::ready(3600);
+    world.pass(DAY);
+    let call = world.want(0);
+    assert_eq!(world.got(call), None);
+    assert_eq!(world.sent.len(), 1);
+    let token = world.token_ok(3600);
+    assert_eq!(world.got(call), Some(token));
+
+    let mut idle = World::ready(3600);
+    idle.pass(DAY);
+    idle.handle(Event::Tick);
+    assert_eq!(idle.sent.len(), 1);
+    assert_eq!(idle.state(), AppState::Fetching);
+}
+
+#[test]
+fn a_token_survives_a_restart() {
+    let mut world = World::ready(3600);
+    let token = world.token();
+    world.pass(seconds(1000));
+    world.restart();
+    assert_eq!(world.token(), token);
+    assert_eq!(world.view().token_number, 1);
+    assert!(world.sent.is_empty());
+}
+
+#[test]
+fn a_token_survives_a_reboot_once_the_clock_is_vouched_for() {
+    let mut world = World::ready(3600);
+    let token = world.token();
+    world.reboot(seconds(600), false);
+    assert_eq!(world.token(), None);
+    world.now.confirmed = true;
+    world.handle(Event::ClockChanged);
+    assert_eq!(world.token(), token);
+    let left = world.view().token.unwrap().expires.since(world.now.boot);
+    assert!(left <= seconds(3000), "{left:?}");
+}
+
+#[test]
+fn after_a_reboot_with_an_unconfirmed_clock_a_caller_gets_a_new_token() {
+    let mut world = World::ready(3600);
+    world.reboot(seconds(10), false);
+    let call = world.want(0);
+    let token = world.token_ok(3600);
+    assert_eq!(world.got(call), Some(token));
+}
+
+#[test]
+fn a_stored_token_that_claims_more_than_its_lifetime_is_not_believed() {
+    let mut world = World::ready(3600);
+    world.now.wall = world.now.wall.before(DAY);
+    world.reboot(seconds(10), true);
+    assert_eq!(world.token(), None);
+}
+
+#[test]
+fn within_a_boot_the_wall_clock_changes_nothing() {
+    let mut world = World::ready(3600);
+    let token = world.token();
+    for days in [400, -800, 10_000] {
+        world.now.wall = WallTime(world.now.wall.0 + days * 86_400_000);
+        world.handle(Event::ClockChanged);
+        assert_eq!(world.token(), token);
+        world.restart();
+        assert_eq!(world.token(), token);
+    }
+}
+
+#[test]
+fn with_the_clock_unset_nothing_is_tried_and_the_moment_it_is_set_work_goes_on() {
+    let mut world = World::new();
+    world.now.wall = WallTime(0);
+    world.now.confirmed = false;
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.start();
+    assert_eq!(world.state(), AppState::ClockUnset);
+    let call = world.want(0);
+    assert_eq!(world.error_of(call), Some(ErrorName::Unavailable));
+    world.run(DAY);
+    assert!(world.sent.is_empty());
+    assert_eq!(world.life.deadline(world.now), None, "nothing wakes it but the clock");
+    world.now.wall = RELEASED;
+    world.handle(Event::ClockChanged);
+    assert_eq!(world.sent.len(), 1);
+}
+
+#[test]
+fn a_valid_token_is_served_with_the_clock_unset() {
+    let mut world = World::ready(3600);
+    world.now.wall = WallTime(0);
+    world.handle(Event::ClockChanged);
+    assert_eq!(world.state(), AppState::Ready);
+}
+
+#[test]
+fn an_expiry_date_follows_the_clock_when_it_is_set() {
+    let mut world = World::ready(36_000);
+    let before = world.view().expires_at;
+    world.now.wall = world.now.wall.after(DAY);
+    world.handle(Event::ClockChanged);
+    assert_eq!(world.view().expires_at, before + 86_400);
+    let stored = world.disk[&app("cinema")].token.clone().unwrap();
+    assert_eq!(stored.expires_wall.unix_seconds(), before + 86_400);
+}
