@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::app::{App, Loading, Track, Unsaved};
+use super::app::{App, Errand, Loading, Track, Unsaved};
 use super::engine::{Lifecycle, StoreState};
 use super::schedule::{self, NETWORK_EVERY, Plan};
 use super::{Action, Desired, Policy, limits};
@@ -45,6 +45,11 @@ impl Lifecycle {
         let served = app.token.as_ref().map(|token| token.statement) == wanted;
         if ready && !served {
             app.fetching.succeed(Plan::fixed(now.boot));
+        }
+        if let Some(flight) = &mut app.flight {
+            // A fetch for the old statement counts for as long as the new one has no credentials.
+            let counts = matches!(flight.errand, Errand::Fetch { .. }) && !ready;
+            flight.overtaken = Some(flight.statement) != wanted && !counts;
         }
     }
 

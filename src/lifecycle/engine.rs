@@ -241,6 +241,7 @@ impl Lifecycle {
                 started,
                 permit,
                 discard: false,
+                overtaken: false,
             });
         }
     }
