@@ -85,7 +85,11 @@ impl Lifecycle {
     pub fn deadline(&self, now: Now) -> Option<BootTime> {
         let apps = self.apps.values().filter_map(|app| self.app_deadline(app, now));
         let store = match &self.store {
-            StoreState::Closed { track, .. } => Some(track.plan.at),
+            StoreState::Closed { track, key_is_final } => {
+                let given_up = track.trouble.as_ref().filter(|_| *key_is_final);
+                let given_up = given_up.map(|trouble| trouble.since.after(FINAL_KEY_PATIENCE));
+                Some(given_up.map_or(track.plan.at, |at| track.plan.at.min(at)))
+            }
             _ => None,
         };
         apps.chain(store).min()
@@ -160,8 +164,9 @@ impl Lifecycle {
                 return;
             }
             // Should the answer stay out, this is not asked twice at once.
-            if let StoreState::Closed { track, .. } = &mut self.store {
+            if let StoreState::Closed { track, key_is_final } = &mut self.store {
                 track.plan = Plan::fixed(now.boot.after(FINAL_KEY_PATIENCE));
+                *key_is_final = false;
             }
             return;
         }
