@@ -66,6 +66,7 @@ impl Lifecycle {
         app.token = None;
         app.parked = None;
         app.rejected = None;
+        app.unsaved.token = false;
         for waiter in app.waiters.drain(..) {
             let message = format!("{id} is configured no longer");
             let result = Err(CallError { name: ErrorName::UnknownObject, message });

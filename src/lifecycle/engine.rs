@@ -150,6 +150,7 @@ impl Lifecycle {
                 || app.flight.is_some()
                 || app.loading != Loading::Done
                 || app.unsaved.record
+                || !app.unsaved.credentials.is_empty()
         });
     }
 
@@ -283,8 +284,12 @@ impl Lifecycle {
 
     pub(super) fn save_record(&mut self, id: &AppId) {
         self.records += 1;
-        if let Some(app) = self.apps.get(id) {
+        if let Some(app) = self.apps.get_mut(id) {
             self.actions.push(save_record(app, self.records));
+            if !app.present {
+                app.unsaved.record = true;
+                app.saving.plan = Plan::never();
+            }
         }
     }
 
