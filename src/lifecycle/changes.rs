@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::app::{App, Loading, Track, Unsaved};
+use super::app::{App, Errand, Loading, Track, Unsaved};
 use super::engine::{Lifecycle, StoreState};
 use super::schedule::{self, NETWORK_EVERY, Plan};
 use super::{Action, Desired, Policy, limits};
@@ -46,6 +46,11 @@ impl Lifecycle {
         if ready && !served {
             app.fetching.succeed(Plan::fixed(now.boot));
         }
+        if let Some(flight) = &mut app.flight {
+            // A fetch for the old statement counts for as long as the new one has no credentials.
+            let counts = matches!(flight.errand, Errand::Fetch { .. }) && !ready;
+            flight.overtaken = Some(flight.statement) != wanted && !counts;
+        }
     }
 
     pub(super) fn removed(&mut self, id: AppId) {
@@ -61,6 +66,7 @@ impl Lifecycle {
         app.token = None;
         app.parked = None;
         app.rejected = None;
+        app.unsaved.token = false;
         for waiter in app.waiters.drain(..) {
             let message = format!("{id} is configured no longer");
             let result = Err(CallError { name: ErrorName::UnknownObject, message });
