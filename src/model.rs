@@ -259,6 +259,9 @@ pub struct Token {
     pub expires_boot: BootTime,
     /// Its end by the wall clock.
     pub expires_wall: WallTime,
+    /// Whether the wall clock was vouched for when `expires_wall` was reckoned.
+    #[serde(default)]
+    pub confirmed: bool,
 }
 
 /// The attempt record of one application: written before each registration, and whenever its

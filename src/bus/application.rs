@@ -18,6 +18,8 @@ use crate::view::{AppView, CallError, ErrorName, Face, Served, seconds_left};
 const CODE_CHARACTERS: usize = 64;
 /// A run of this many characters out of a token gives it away.
 const TELLING: usize = 12;
+/// An error code of this many characters that is more than lower-case words may be a secret.
+const LONG: usize = 32;
 
 pub(super) struct Application {
     id: AppId,
@@ -184,13 +186,17 @@ impl Application {
     }
 }
 
-/// The code as it may stand in a log: not where a caller took the token for it.
+/// The code as it may stand in a log: not where a caller took the token for it, or another
+/// word that is long and no word.
 fn printable(code: &str, rejected_token: &str) -> String {
     let code: String =
         code.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(CODE_CHARACTERS).collect();
     let telling =
         |run: &[u8]| std::str::from_utf8(run).is_ok_and(|run| rejected_token.contains(run));
-    if code.as_bytes().windows(TELLING).any(telling) { "(withheld)".into() } else { code }
+    let opaque = code.len() >= LONG
+        && !code.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-' | b' '));
+    let withheld = opaque || code.as_bytes().windows(TELLING).any(telling);
+    if withheld { "(withheld)".into() } else { code }
 }
 
 #[cfg(test)]
@@ -212,5 +218,7 @@ mod tests {
             assert_eq!(printable(code, token), "(withheld)");
         }
         assert_eq!(printable("expired", ""), "expired");
+        let swapped = "eyJ0b2tlbiI6MX0.c2lnbmF0dXJl-and-more-of-it";
+        assert_eq!(printable(swapped, "access_token_expired"), "(withheld)");
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Keeper {
     store: Option<Store>,
     /// The device's identity, once the store has said what it is.
     identity: Option<String>,
+    /// It is not on the disk yet: a random one would be another after a restart.
+    identity_unsaved: bool,
     /// Configured by a file that is faulty: not removed.
     faulty: BTreeSet<AppId>,
     /// What an operator has been told of each subject.
@@ -33,7 +35,15 @@ impl Keeper {
         faulty: BTreeSet<AppId>,
     ) -> Self {
         say(dir.notes());
-        Self { dir, source, store: None, identity: None, faulty, said: BTreeMap::new() }
+        Self {
+            dir,
+            source,
+            store: None,
+            identity: None,
+            identity_unsaved: false,
+            faulty,
+            said: BTreeMap::new(),
+        }
     }
 
     /// Opens the store and settles the device's identity: the stored one wins for ever.
@@ -50,6 +60,7 @@ impl Keeper {
                 log::info!("the device identifier comes from {}, for ever", decided.origin);
                 if let Err(error) = store.save_identity(&decided.id) {
                     log::error!("the device identifier is not stored: {}", chain(&error));
+                    self.identity_unsaved = true;
                 }
                 decided.id
             }
@@ -111,6 +122,10 @@ impl Keeper {
         say(&store.take_notes());
         if let (Ok(()), Some(subject)) = (&written, subject) {
             self.said.remove(&subject);
+            // The disk can be written again.
+            if let (true, Some(id)) = (self.identity_unsaved, &self.identity) {
+                self.identity_unsaved = store.save_identity(id).is_err();
+            }
         }
         written.map_err(|error| chain(&error))
     }

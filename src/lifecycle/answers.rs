@@ -164,6 +164,7 @@ impl Lifecycle {
             origin: flight.origin.clone(),
             boot_id: self.boot_id.clone(),
             expires_boot: expires,
+            confirmed: now.confirmed,
             expires_wall: now.wall.after(lifetime).before(now.boot.since(flight.started)),
         };
         app.rejected = None;

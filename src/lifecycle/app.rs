@@ -265,7 +265,7 @@ impl App {
         if !now.confirmed {
             return;
         }
-        let Some(mut token) = self.parked.take() else { return };
+        let Some(mut token) = self.parked.take().filter(|token| token.confirmed) else { return };
         let lifetime = Duration::from_secs(u64::from(token.lifetime));
         let left = token.expires_wall.since(now.wall);
         // More left than it ever had: one of the two readings of the clock was wrong.

@@ -207,14 +207,17 @@ impl Lifecycle {
         }
     }
 
-    /// The wall clock has been set: the end of a token keeps its place in elapsed time, and its
-    /// date follows.
-    pub(super) fn date_tokens_anew(&mut self, now: Now) {
+    /// The wall clock has been set, or somebody vouches for it now: the end of a token keeps its
+    /// place in elapsed time, and its date follows. Without that date the next boot could not tell
+    /// whether the token is dead.
+    pub(super) fn date_tokens(&mut self, now: Now) {
         for app in self.apps.values_mut() {
             let Some(token) = &mut app.token else { continue };
             let wall = now.wall.after(token.expires_boot.since(now.boot));
-            if wall.0.abs_diff(token.expires_wall.0) > 60_000 {
+            let moved = wall.0.abs_diff(token.expires_wall.0) > 60_000;
+            if moved || now.confirmed && !token.confirmed {
                 token.expires_wall = wall;
+                token.confirmed = now.confirmed;
                 let token = token.clone();
                 self.actions.push(Action::SaveToken { app: app.id.clone(), token });
             }

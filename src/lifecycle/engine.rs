@@ -73,8 +73,8 @@ impl Lifecycle {
         self.clock_set = now.wall >= self.policy.released;
         if (offset(now) - self.offset).abs() > 1_000 || matches!(event, Event::ClockChanged) {
             self.offset = offset(now);
-            self.date_tokens_anew(now);
         }
+        self.date_tokens(now);
         self.apply(now, event);
         self.advance(now);
         std::mem::take(&mut self.actions)

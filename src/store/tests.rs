@@ -167,6 +167,7 @@ fn token(number: u64) -> Token {
         origin: Origin("https://api.auth.adobe.com".into()),
         boot_id: BootId("boot".into()),
         expires_boot: BootTime(1),
+        confirmed: true,
         expires_wall: WallTime(2),
     }
 }

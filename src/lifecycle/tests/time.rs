@@ -74,6 +74,33 @@ fn a_token_survives_a_reboot_once_the_clock_is_vouched_for() {
 }
 
 #[test]
+fn a_token_that_was_stored_by_an_unconfirmed_clock_is_not_believed_after_a_reboot() {
+    let mut world = World::new();
+    world.now.confirmed = false;
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.start();
+    world.want(0);
+    world.register_ok();
+    let token = world.token_ok(36_000);
+    // The clock was two hours fast; five hours later it is right.
+    world.now.wall = world.now.wall.before(seconds(2 * HOUR));
+    let (disk, now) = (world.disk.clone(), world.now);
+    world.reboot(seconds(5 * HOUR), true);
+    assert_eq!(world.token(), None);
+
+    // Had somebody vouched for it in time, the token would have got its right date.
+    (world.disk, world.now) = (disk, now);
+    world.boot = 0;
+    world.start();
+    world.now.confirmed = true;
+    world.handle(Event::ClockChanged);
+    world.reboot(seconds(5 * HOUR), true);
+    assert_eq!(world.token(), Some(token));
+    let left = world.view().token.unwrap().expires.since(world.now.boot);
+    assert!(left <= seconds(5 * HOUR), "{left:?}");
+}
+
+#[test]
 fn after_a_reboot_with_an_unconfirmed_clock_a_caller_gets_a_new_token() {
     let mut world = World::ready(3600);
     world.reboot(seconds(10), false);
