@@ -13,7 +13,7 @@ use tokend::store::{StateDir, Store};
 
 use super::support::authority::{Authority, Endpoint, Fault};
 use super::support::bus::Bus;
-use super::support::player::{CallError, Player};
+use super::support::player::{CallError, Changes, Player};
 use super::support::tokend::{Application, Device, Tokend};
 
 pub(crate) const CINEMA: &str = "cinema";
@@ -154,24 +154,37 @@ impl World {
         tokend.wait_notified("READY=1").is_ok().then_some(tokend)
     }
 
-    /// Does the operation with a daemon that is ready.
-    pub(crate) fn operate(&self) -> Result<(), CallError> {
+    /// Does the operation with a daemon that is ready; the token that it ends with.
+    pub(crate) fn operate(&self) -> Result<String, CallError> {
         if self.operation == Operation::Forget {
             self.player.forget(CINEMA)?;
         }
         let token = self.token()?;
         if self.operation == Operation::Replacement {
-            self.player.replace_token(CINEMA, &token, "")?;
+            return self.player.replace_token(CINEMA, &token, "").map(|(token, _)| token);
         }
-        Ok(())
+        Ok(token)
     }
 
     pub(crate) fn token(&self) -> Result<String, CallError> {
         self.player.get_token(CINEMA, 0).map(|(token, _)| token)
     }
 
+    pub(crate) fn watch(&self) -> Changes {
+        self.player.watch(CINEMA)
+    }
+
     pub(crate) fn last_error(&self) -> String {
         self.player.properties(CINEMA).last_error.0
+    }
+
+    /// Waits until the last error is gone. Panics where it stays.
+    pub(crate) fn wait_until_well(&self) {
+        let changes = self.watch();
+        if !self.last_error().is_empty() {
+            let gone = (String::new(), String::new());
+            changes.wait_for(|change| change.get("LastError").as_ref() == Some(&gone));
+        }
     }
 
     pub(crate) fn registrations(&self) -> usize {
