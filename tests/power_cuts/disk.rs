@@ -85,7 +85,8 @@ impl Disk {
     /// A disk on which these files lie for long.
     pub(crate) fn new(files: &Files) -> Self {
         let contents = files.values();
-        let inode = |content: &Vec<u8>| Inode { durable: content.clone(), content: content.clone() };
+        let inode =
+            |content: &Vec<u8>| Inode { durable: content.clone(), content: content.clone() };
         let names: BTreeMap<_, _> = files.keys().cloned().zip(0..).collect();
         Self {
             inodes: contents.map(inode).collect(),
@@ -136,9 +137,8 @@ impl Disk {
 
     /// As the system shows it.
     pub(crate) fn shown(&self) -> Files {
-        let file = |(name, inode): (&String, &usize)| {
-            (name.clone(), self.inodes[*inode].content.clone())
-        };
+        let file =
+            |(name, inode): (&String, &usize)| (name.clone(), self.inodes[*inode].content.clone());
         self.shown.iter().map(file).collect()
     }
 
