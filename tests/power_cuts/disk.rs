@@ -155,6 +155,8 @@ impl Disk {
                 }
             }
         }
+        let torn = self.inodes.iter().filter(|inode| inode.durable != inode.content).count();
+        assert!(torn <= 1, "{torn} files are not fsynced at once: more than the store ever leaves");
         let mut all = BTreeSet::new();
         for directory in directories {
             let mut found = vec![Files::new()];

@@ -24,7 +24,7 @@ use support::{bus, statement};
 use world::{CINEMA, Content, Files, Operation, World};
 
 /// Each has a device of its own; most of the time they wait.
-const WORKERS: usize = 6;
+const WORKERS: usize = 10;
 
 static STATEMENT: LazyLock<String> = LazyLock::new(|| statement::issue(CINEMA));
 
