@@ -27,7 +27,7 @@ use crate::systemd::Notifier;
 use crate::time::{BootId, Now};
 use crate::view::{AppView, CallError, ErrorName};
 use crate::watch::{Nudger, Watch, Woken};
-use crate::{harden, logging};
+use crate::{harden, logging, memory};
 pub use error::RunError;
 use keeper::Keeper;
 
@@ -44,12 +44,13 @@ pub struct Options {
     pub bus: BusAddress,
 }
 
-/// Runs until it is told to end. [`crate::watch::block_signals`] must have been called before any
-/// thread was started.
+/// Runs until it is told to end, in a process that has no other thread yet and has called
+/// [`crate::watch::block_signals`].
 ///
 /// # Errors
 /// Whatever keeps it from starting or from going on; [`RunError::exit_code`] says how to end.
 pub fn run(options: Options) -> Result<(), RunError> {
+    memory::share_heap();
     logging::start(logging::Target::Auto, log::LevelFilter::Info);
     harden::process().map_err(RunError::Harden)?;
     let config = config::load(&options.config).map_err(RunError::Config)?;
@@ -128,6 +129,7 @@ impl Daemon {
             );
         }
         let snapshot = Arc::new(Snapshot::new(env!("CARGO_PKG_VERSION"), source.name()));
+        snapshot.set_reload_users(config.settings.reload_users.clone());
         let confirmed_by = ConfirmedBy(config.settings.synchronized_file.clone());
         let boot_id = clock::boot_id().unwrap_or_else(|error| {
             log::warn!("no boot id, so a token does not survive a restart: {error}");
@@ -160,6 +162,8 @@ impl Daemon {
             start_anew: false,
         };
         daemon.watch_files();
+        // The device's data are there whether or not the store can be opened.
+        daemon.refresh_faces();
         for warning in daemon.device.warnings() {
             log::warn!("{warning}");
         }
@@ -180,6 +184,7 @@ impl Daemon {
             daemon.names(),
             daemon.snapshot.sealing()
         );
+        memory::give_back();
         Ok(daemon)
     }
 

@@ -31,6 +31,8 @@ pub mod clock;
 pub mod harden;
 // Where log lines go.
 pub mod logging;
+// Memory that is not needed goes back to the kernel.
+pub mod memory;
 // What is said to the service manager.
 pub mod systemd;
 // The daemon's one waiting place.

@@ -52,6 +52,8 @@ pub struct Store {
     generations: BTreeMap<Subject, u64>,
     /// Whose files have been seen, `None` for the device's own: nothing else is overwritten.
     seen: BTreeSet<Option<AppId>>,
+    /// The copy of a subject that could not be read though its other copy could.
+    unread: BTreeMap<Subject, String>,
 }
 
 impl Store {
@@ -66,8 +68,8 @@ impl Store {
             return Err(OpenError::WrongKey { seal, path: dir.path().to_owned() });
         };
         notes.extend(source.warning().map(|text| Note::new(log::Level::Warn, text)));
-        let (generations, seen) = Default::default();
-        Ok(Self { dir, root, notes, generations, seen })
+        let (generations, seen, unread) = Default::default();
+        Ok(Self { dir, root, notes, generations, seen, unread })
     }
 
     /// What is to be said that no load has returned yet: about opening, about a load that failed,
@@ -156,8 +158,13 @@ impl Store {
         subject: Subject,
         files: &[String; 2],
     ) -> Result<Option<T>, StoreError> {
-        let opened = pair::load(&self.dir, &self.root, &subject, files, &mut self.notes)?;
-        opened.map(|opened| self.read_document(subject, &files[0], &opened)).transpose()
+        self.unread.remove(&subject);
+        let loaded = pair::load(&self.dir, &self.root, &subject, files, &mut self.notes)?;
+        let Some(pair::Loaded { opened, unread }) = loaded else { return Ok(None) };
+        if let Some(unread) = unread {
+            self.unread.insert(subject.clone(), unread);
+        }
+        self.read_document(subject, &files[0], &opened).map(Some)
     }
 
     /// What one file holds, and whether there was something that is lost.
@@ -190,6 +197,11 @@ impl Store {
         let files = names::files(&subject);
         let json = documents::to_json(document)
             .map_err(|error| self.dir.cannot(Action::Write, &files[0])(error.into()))?;
+        if let Some(unread) = self.unread.get(&subject) {
+            self.notes.push(pair::make_room(&self.dir, unread)?);
+            self.unread.remove(&subject);
+            self.dir.sync()?;
+        }
         // Taken before the first try, for a write that fails may have come through all the same.
         let generation = self.generations.entry(subject.clone()).or_default();
         *generation = generation.saturating_add(1);

@@ -16,6 +16,8 @@ use crate::view::{AppView, CallError, ErrorName, Face, Served, seconds_left};
 
 /// What is kept of an error code that a caller passes on.
 const CODE_CHARACTERS: usize = 64;
+/// A run of this many characters out of a token gives it away.
+const TELLING: usize = 12;
 
 pub(super) struct Application {
     id: AppId,
@@ -130,7 +132,7 @@ impl Application {
         {
             return Ok((Shown(value), expires_in));
         }
-        let (app, code) = (self.id.clone(), printable(code));
+        let (app, code) = (self.id.clone(), printable(code, rejected_token));
         let event = |call| BusEvent::Replace { app, call, rejected, code };
         let (token, expires_in) = self.ask(&caller, event).await?;
         Ok((Shown(token), expires_in))
@@ -182,9 +184,13 @@ impl Application {
     }
 }
 
-/// The code as it may stand in a log.
-fn printable(code: &str) -> String {
-    code.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(CODE_CHARACTERS).collect()
+/// The code as it may stand in a log: not where a caller took the token for it.
+fn printable(code: &str, rejected_token: &str) -> String {
+    let code: String =
+        code.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(CODE_CHARACTERS).collect();
+    let telling =
+        |run: &[u8]| std::str::from_utf8(run).is_ok_and(|run| rejected_token.contains(run));
+    if code.as_bytes().windows(TELLING).any(telling) { "(withheld)".into() } else { code }
 }
 
 #[cfg(test)]
@@ -193,8 +199,18 @@ mod tests {
 
     #[test]
     fn an_error_code_is_cut_down_to_what_may_stand_in_a_log() {
-        assert_eq!(printable("access_token_expired"), "access_token_expired");
-        assert_eq!(printable("a\nb\u{1b}[31mé c"), "ab[31m c");
-        assert_eq!(printable(&"x".repeat(1000)).len(), 64);
+        let token = "eyJ0b2tlbiI6MX0.c2lnbmF0dXJl";
+        assert_eq!(printable("access_token_expired", token), "access_token_expired");
+        assert_eq!(printable("a\nb\u{1b}[31mé c", token), "ab[31m c");
+        assert_eq!(printable(&"x".repeat(1000), token).len(), 64);
+    }
+
+    #[test]
+    fn an_error_code_that_quotes_the_token_is_withheld() {
+        let token = "eyJ0b2tlbiI6MX0.c2lnbmF0dXJl";
+        for code in [token, &token[5..20], &format!("Bearer {token}")] {
+            assert_eq!(printable(code, token), "(withheld)");
+        }
+        assert_eq!(printable("expired", ""), "expired");
     }
 }

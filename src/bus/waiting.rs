@@ -17,8 +17,9 @@ use crate::view::{CallError, ErrorName};
 const PER_CONNECTION: usize = 64;
 /// Waiting calls of one application (contract, section 2).
 const PER_APPLICATION: usize = 256;
-/// The daemon answers within 20 s. No caller waits for longer than this, whatever happens there.
-pub(super) const SAFETY_NET: Duration = Duration::from_secs(25);
+/// The daemon answers within 20 s, and says why. No caller waits for longer than a moment
+/// more, whatever happens there, and less than the 25 s after which D-Bus libraries give up.
+pub(super) const SAFETY_NET: Duration = Duration::from_millis(20_500);
 
 pub(super) type Outcome = Result<Answer, CallError>;
 
@@ -222,6 +223,12 @@ mod tests {
         });
         assert_eq!(outcome.unwrap_err().name, ErrorName::Unavailable);
         assert!(waiting.close(&call), "the daemon is to be told");
+    }
+
+    #[test]
+    fn the_safety_net_lies_behind_the_daemons_own_limit_and_before_that_of_dbus_libraries() {
+        let beyond = SAFETY_NET - crate::lifecycle::PATIENCE;
+        assert!(!beyond.is_zero() && beyond < Duration::from_secs(1));
     }
 
     #[test]

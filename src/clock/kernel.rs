@@ -1,6 +1,6 @@
 //! Whether the kernel's clock is synchronized: adjtimex(2).
 //!
-//! The one file with `unsafe` in it. rustix and nix do not wrap adjtimex, and the crates that do
+//! One of two files with `unsafe` in them. rustix and nix do not wrap adjtimex, and the crates that do
 //! are made to steer the clock: they bring a daemon's worth of code, and this program must never
 //! be able to set the time. What the kernel says here stands in no file under /proc or /sys.
 #![allow(unsafe_code, reason = "adjtimex(2) has no safe wrapper that only reads")]

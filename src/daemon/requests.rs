@@ -5,6 +5,7 @@ use std::thread;
 
 use super::{Daemon, Mail, Post};
 use crate::lifecycle::RequestId;
+use crate::memory;
 use crate::model::{AppId, Credentials, Origin, StatementDigest};
 use crate::oauth::{self, Context, Failure, Registration};
 
@@ -87,12 +88,15 @@ fn start<T>(
     }
 }
 
-/// Where panics unwind, one of them ends the request and not the daemon.
+/// Where panics unwind, one of them ends the request and not the daemon. What the request took of
+/// memory is free afterwards.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let reason = "the request ended unexpectedly (a fault in tokend)".to_owned();
         Err(Failure::Unavailable { reason, tls: false, sent: true })
-    })
+    });
+    memory::give_back();
+    result
 }
 
 fn not_sent(reason: &str) -> Failure {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::app::{Errand, Flight};
+use super::app::{App, Errand, Flight, Track};
 use super::engine::Lifecycle;
 use super::schedule::{self, Plan};
 use super::{Action, RequestId, limits};
 use crate::model::{AppId, Credentials, Token};
 use crate::oauth::{AccessToken, Failure};
-use crate::time::Now;
+use crate::time::{BootTime, Now};
 use crate::view::{ErrorName, SERVE_MARGIN};
 
 impl Lifecycle {
@@ -24,9 +24,15 @@ impl Lifecycle {
         if flight.discard {
             return;
         }
+        // What is planned for another statement, or with another server, stays planned.
+        let overtaken = flight.overtaken || flight.origin != self.policy.origin;
+        let planned = self.planned(id, overtaken, |app| &mut app.registration);
         match result {
             Ok(credentials) => self.received(now, id, &flight, credentials),
             Err(failure) => self.not_registered(now, id, &flight, failure),
+        }
+        if let (Some(planned), Some(app)) = (planned, self.apps.get_mut(id)) {
+            app.registration = planned;
         }
     }
 
@@ -109,10 +115,26 @@ impl Lifecycle {
         if flight.discard || flight.origin != self.policy.origin {
             return;
         }
+        let planned = self.planned(id, flight.overtaken, |app| &mut app.fetching);
         match result {
             Ok(token) => self.received_token(now, id, &flight, token),
             Err(failure) => self.not_fetched(now, id, &flight, failure),
         }
+        if let (Some(planned), Some(app)) = (planned, self.apps.get_mut(id)) {
+            app.fetching = planned;
+            app.turn = 0;
+        }
+    }
+
+    /// The plan that an answer must not change.
+    fn planned(
+        &mut self,
+        id: &AppId,
+        overtaken: bool,
+        track: impl FnOnce(&mut App) -> &mut Track,
+    ) -> Option<Track> {
+        let app = self.apps.get_mut(id).filter(|_| overtaken)?;
+        Some(std::mem::replace(track(app), Track::new(Plan::fixed(BootTime(0)))))
     }
 
     fn received_token(&mut self, now: Now, id: &AppId, flight: &Flight, answer: AccessToken) {

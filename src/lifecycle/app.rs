@@ -94,6 +94,8 @@ pub(super) struct Flight {
     pub(super) permit: Permit,
     /// The application was forgotten meanwhile: the answer is for nobody.
     pub(super) discard: bool,
+    /// Another statement has come into force meanwhile: the answer decides nothing about its plans.
+    pub(super) overtaken: bool,
 }
 
 /// What a request is for.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::app::{App, Loading, Waiter};
 use super::engine::{Lifecycle, StoreState};
+use super::schedule::Plan;
 use super::{Action, CallId};
 use crate::model::AppId;
 use crate::secret::Secret;
@@ -47,6 +48,11 @@ impl Lifecycle {
                 }
                 app.rejected = app.token.take();
                 app.unsaved.token = false;
+                // A refresh is hours off: should all callers leave before the fetch can start,
+                // it starts all the same, as ever without a token.
+                if app.fetching.trouble.is_none() {
+                    app.fetching.plan = Plan::lazy(now.boot, &mut self.rng);
+                }
                 self.actions.push(Action::RemoveToken { app: id.clone() });
             }
         }

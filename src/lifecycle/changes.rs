@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::app::{App, Loading, Track, Unsaved};
+use super::app::{App, Errand, Loading, Track, Unsaved};
 use super::engine::{Lifecycle, StoreState};
 use super::schedule::{self, NETWORK_EVERY, Plan};
 use super::{Action, Desired, Policy, limits};
@@ -46,6 +46,11 @@ impl Lifecycle {
         if ready && !served {
             app.fetching.succeed(Plan::fixed(now.boot));
         }
+        if let Some(flight) = &mut app.flight {
+            // A fetch for the old statement counts for as long as the new one has no credentials.
+            let counts = matches!(flight.errand, Errand::Fetch { .. }) && !ready;
+            flight.overtaken = Some(flight.statement) != wanted && !counts;
+        }
     }
 
     pub(super) fn removed(&mut self, id: AppId) {
@@ -61,6 +66,7 @@ impl Lifecycle {
         app.token = None;
         app.parked = None;
         app.rejected = None;
+        app.unsaved.token = false;
         for waiter in app.waiters.drain(..) {
             let message = format!("{id} is configured no longer");
             let result = Err(CallError { name: ErrorName::UnknownObject, message });
@@ -89,9 +95,16 @@ impl Lifecycle {
         }
     }
 
-    /// Holds end; a backoff, a pause and the limits on registrations do not.
+    /// Holds end, and the store is looked at again; a backoff, a pause and the limits on
+    /// registrations go on.
     pub(super) fn reloaded(&mut self, now: Now) {
+        if let StoreState::Closed { track, .. } = &mut self.store {
+            track.plan = Plan::fixed(now.boot);
+        }
         for app in self.apps.values_mut() {
+            if app.loading == Loading::Failed {
+                app.reading.plan = Plan::fixed(now.boot);
+            }
             for track in [&mut app.registration, &mut app.fetching] {
                 let held = track.trouble.as_ref().is_some_and(|t| t.name == ErrorName::Rejected);
                 if held && track.plan.floor.is_none() {
@@ -150,6 +163,12 @@ impl Lifecycle {
             let end = token.expires_boot;
             Plan::refresh(schedule::refresh_point(now.boot, end, lifetime, &mut self.rng))
         }));
+        // A statement that came back while the daemon was away: its own token, at once.
+        let served = app.token.as_ref().map(|token| token.statement);
+        let best = app.candidate(origin).map(|best| best.statement);
+        if served.is_some() && best.is_some() && best != served {
+            app.fetching.plan = Plan::fixed(now.boot);
+        }
         let Some(statement) = app.to_register(origin) else { return };
         // A new statement of an application in use is registered at once, a first one lazily.
         let plan = if app.record.active.is_some() { Plan::fixed(now.boot) } else { lazy };

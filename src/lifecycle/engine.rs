@@ -85,7 +85,11 @@ impl Lifecycle {
     pub fn deadline(&self, now: Now) -> Option<BootTime> {
         let apps = self.apps.values().filter_map(|app| self.app_deadline(app, now));
         let store = match &self.store {
-            StoreState::Closed { track, .. } => Some(track.plan.at),
+            StoreState::Closed { track, key_is_final } => {
+                let given_up = track.trouble.as_ref().filter(|_| *key_is_final);
+                let given_up = given_up.map(|trouble| trouble.since.after(FINAL_KEY_PATIENCE));
+                Some(given_up.map_or(track.plan.at, |at| track.plan.at.min(at)))
+            }
             _ => None,
         };
         apps.chain(store).min()
@@ -146,6 +150,7 @@ impl Lifecycle {
                 || app.flight.is_some()
                 || app.loading != Loading::Done
                 || app.unsaved.record
+                || !app.unsaved.credentials.is_empty()
         });
     }
 
@@ -160,8 +165,9 @@ impl Lifecycle {
                 return;
             }
             // Should the answer stay out, this is not asked twice at once.
-            if let StoreState::Closed { track, .. } = &mut self.store {
+            if let StoreState::Closed { track, key_is_final } = &mut self.store {
                 track.plan = Plan::fixed(now.boot.after(FINAL_KEY_PATIENCE));
+                *key_is_final = false;
             }
             return;
         }
@@ -241,6 +247,7 @@ impl Lifecycle {
                 started,
                 permit,
                 discard: false,
+                overtaken: false,
             });
         }
     }
@@ -277,8 +284,12 @@ impl Lifecycle {
 
     pub(super) fn save_record(&mut self, id: &AppId) {
         self.records += 1;
-        if let Some(app) = self.apps.get(id) {
+        if let Some(app) = self.apps.get_mut(id) {
             self.actions.push(save_record(app, self.records));
+            if !app.present {
+                app.unsaved.record = true;
+                app.saving.plan = Plan::never();
+            }
         }
     }
 

@@ -52,6 +52,19 @@ impl Lifecycle {
             let message = format!("{reason}; it is read again when it changes");
             return CallError { name: ErrorName::Unavailable, message };
         }
+        if app.flight.is_none()
+            && let Some(statement) = app.to_register(&self.policy.origin)
+            && let Some(last) = app.attempts(statement, &self.policy.origin).registered
+            && let Some(at) = self.next_try(app, now).filter(|at| *at > now.boot)
+        {
+            // In an earlier process, or this one would know why.
+            let since = self.date(now.boot.before(last.elapsed(&self.boot_id, now)));
+            let message = format!(
+                "the last registration got no answer; since {since}; next try at {}",
+                self.date(at)
+            );
+            return CallError { name: ErrorName::Unavailable, message };
+        }
         let message = "the server has not answered yet; the request goes on".to_owned();
         CallError { name: ErrorName::Unavailable, message }
     }

@@ -36,8 +36,13 @@ impl Lifecycle {
     }
 
     pub(super) fn save_credentials(&mut self, id: &AppId, statement: StatementDigest) {
-        let Some(app) = self.apps.get(id) else { return };
+        let Some(app) = self.apps.get_mut(id) else { return };
         let Some(filed) = app.filed.get(&statement).cloned() else { return };
+        if !app.present {
+            // Or it would be dropped, and this with it, before it is known to be on the disk.
+            app.unsaved.credentials.insert(statement);
+            app.saving.plan = Plan::never();
+        }
         self.actions.push(Action::SaveCredentials { app: id.clone(), statement, filed });
     }
 

@@ -49,6 +49,11 @@ impl Plan {
         Self { at, earliest: at, floor: None }
     }
 
+    /// Not by itself: an answer that is under way plans anew.
+    pub const fn never() -> Self {
+        Self::fixed(BootTime(u64::MAX))
+    }
+
     /// The try after the `failures`-th failure in a row, and not before `floor`: exponential
     /// backoff with full jitter. A network that comes back ends it.
     pub fn backoff(now: BootTime, failures: u32, floor: BootTime, rng: &mut Rng) -> Self {

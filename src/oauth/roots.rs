@@ -1,10 +1,17 @@
 use std::error::Error;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
 
+use rustix::fs::OFlags;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
+
+/// The longest `ca_file` that is read, in bytes: many times what all public roots need.
+const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// The root certificates for one request; read anew for each, so that an update counts at once and
 /// an idle daemon holds none.
@@ -36,7 +43,7 @@ fn system(found: Vec<CertificateDer<'static>>) -> Roots {
 
 fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
     let fault = |fault| RootsError { file: file.to_owned(), fault };
-    let text = fs::read(file).map_err(|error| fault(Fault::Unreadable(error)))?;
+    let text = contents(file).map_err(|error| fault(Fault::Unreadable(error)))?;
     let certificates = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| fault(Fault::Damaged(error)))?;
@@ -46,6 +53,22 @@ fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
         return Err(fault(Fault::Empty));
     }
     Ok(certificates)
+}
+
+/// A pipe in its place must not hold up the request, for which there would be no end, nor a device
+/// fill the memory.
+fn contents(file: &Path) -> io::Result<Vec<u8>> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+    let file = File::options().read(true).custom_flags(flags).open(file)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut text = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::other("longer than 4 MiB"));
+    }
+    Ok(text)
 }
 
 /// A `ca_file` that gives no root certificates.
@@ -85,6 +108,8 @@ impl Error for RootsError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -127,6 +152,18 @@ mod tests {
         let Err(error) = load(Some(Path::new("/nowhere/ca.pem"))) else { panic!("an error") };
         assert_eq!(error.to_string(), "ca_file /nowhere/ca.pem cannot be read");
         assert!(error.source().unwrap().to_string().contains("No such file"));
+    }
+
+    #[test]
+    fn a_pipe_or_an_endless_device_as_ca_file_is_an_error_and_nothing_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).unwrap();
+        for path in [&path, Path::new("/dev/zero")] {
+            let Err(error) = load(Some(path)) else { panic!("an error") };
+            assert_eq!(error.source().unwrap().to_string(), "not a regular file");
+        }
     }
 
     #[test]

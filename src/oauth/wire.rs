@@ -22,7 +22,7 @@ pub(super) mod untrusted;
 mod tests;
 
 use object::Object;
-use untrusted::shown;
+use untrusted::{shown, told};
 
 /// The path of the registration endpoint.
 pub const REGISTER: &str = "/o/client/register";
@@ -209,11 +209,11 @@ fn refusal(answer: &Answer<'_>, secrets: &[&Secret]) -> Failure {
         return answered(answer, " with JSON that has no error code");
     };
     let description = object.raw("error_description").unwrap_or_default();
-    let description = shown(&description, 200, secrets);
+    let description = told(&description, 200, secrets);
     if *error == "invalid_client" {
         return Failure::InvalidClient { description };
     }
-    Failure::Refused { status: answer.status, error: shown(&error, 64, secrets), description }
+    Failure::Refused { status: answer.status, error: told(&error, 64, secrets), description }
 }
 
 fn object(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<Object, Failure> {

@@ -55,18 +55,42 @@ pub(super) fn write(
     dir.files().write(name, &sealed).map_err(dir.cannot(Action::Write, name))
 }
 
-/// Loads a subject that has two copies: the newer one that is good. None where there is none, or
-/// where what was there is damaged in both and has been put aside.
+/// What was loaded of a subject that has two copies.
+pub(super) struct Loaded {
+    pub(super) opened: Opened,
+    /// The copy that the system would not let us read. It may be the newer one, so it stays as it
+    /// is until something is to be written in its place.
+    pub(super) unread: Option<String>,
+}
+
+impl Loaded {
+    const fn from(opened: Opened) -> Option<Self> {
+        Some(Self { opened, unread: None })
+    }
+}
+
+/// Loads a subject that has two copies: the newer one that is good, or the good one where the
+/// system does not let the other be read. None where there is none, or where what was there is
+/// damaged in both and has been put aside.
 pub(super) fn load(
     dir: &StateDir,
     root: &RootKey,
     subject: &Subject,
     files: &[String; 2],
     notes: &mut Vec<Note>,
-) -> Result<Option<Opened>, StoreError> {
+) -> Result<Option<Loaded>, StoreError> {
     let [a, b] = files;
     // Both are read before anything is done about either.
-    let found = (read(dir.files(), root, subject, a)?, read(dir.files(), root, subject, b)?);
+    let found = (read(dir.files(), root, subject, a), read(dir.files(), root, subject, b));
+    let found = match found {
+        (Ok(Found::Good(opened)), Err(error @ StoreError::Io { .. })) => {
+            return Ok(Some(beside_unread(opened, a, b, &error, notes)));
+        }
+        (Err(error @ StoreError::Io { .. }), Ok(Found::Good(opened))) => {
+            return Ok(Some(beside_unread(opened, b, a, &error, notes)));
+        }
+        (x, y) => (x?, y?),
+    };
     let (best, best_name, other, other_name) = match found {
         (Found::Missing, Found::Missing) => return Ok(None),
         (Found::Good(x), Found::Good(y)) if y.generation > x.generation => {
@@ -92,7 +116,7 @@ pub(super) fn load(
     };
 
     let fault = match other {
-        Found::Good(other) if other.generation == best.generation => return Ok(Some(best)),
+        Found::Good(other) if other.generation == best.generation => return Ok(Loaded::from(best)),
         Found::Good(_) => "older than its other copy",
         Found::Damaged => "damaged",
         Found::Missing => "missing",
@@ -105,7 +129,29 @@ pub(super) fn load(
         Err(error) => format!("{path} is {fault}, and cannot be repaired: {}", chain(&error)),
     };
     notes.push(Note::new(Level::Warn, text));
-    Ok(Some(best))
+    Ok(Loaded::from(best))
+}
+
+fn beside_unread(
+    opened: Opened,
+    good: &str,
+    unread: &str,
+    error: &StoreError,
+    notes: &mut Vec<Note>,
+) -> Loaded {
+    let text = format!("{}; {good} is used, and this copy left as it is", chain(error));
+    notes.push(Note::new(Level::Warn, text));
+    Loaded { opened, unread: Some(unread.to_owned()) }
+}
+
+/// Makes room for a new copy in the place of one that could not be read. Nobody knows what it has
+/// that its other copy has not: it is kept.
+pub(super) fn make_room(dir: &StateDir, name: &str) -> Result<Note, StoreError> {
+    put_aside(dir, name)?;
+    let path = dir.path().join(name);
+    let aside = names::quarantined(name);
+    let text = format!("{} could not be read: kept as {aside}, and written anew", path.display());
+    Ok(Note::new(Level::Warn, text))
 }
 
 /// What became of a subject that has one file.

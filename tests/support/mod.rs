@@ -21,10 +21,14 @@ pub mod bus;
 pub mod child;
 /// An HTTP client that is not tokend.
 pub mod client;
+/// One household: a server, a bus and a device.
+pub mod household;
 /// Lines of output, and waiting for one.
 pub mod lines;
 /// A player application: a client of the daemon on the bus.
 pub mod player;
+/// A server, a bus and a device, as most end-to-end tests need them.
+pub mod scene;
 /// Software statements, signed.
 pub mod statement;
 /// Throw-away certificates.

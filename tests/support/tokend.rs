@@ -58,22 +58,24 @@ impl Program {
 /// A running daemon. Dropped: killed. Its device stays, and can start the next one.
 pub struct Tokend {
     child: Child,
+    /// Of this run.
     output: Lines,
-    /// Where this run's lines begin.
-    first_line: usize,
     notifications: Notifications,
 }
 
 impl Tokend {
+    /// `everything` gets what it prints too.
     fn spawn(
         mut command: Command,
-        output: &Lines,
+        everything: &Lines,
         notifications: Notifications,
     ) -> Result<Self, Failure> {
-        let first_line = output.len();
+        let output = Lines::default();
+        let everything = everything.clone();
+        output.listen(move |line| everything.push(line.to_owned()));
         output.collect(child::capture(&mut command)?, notifications.farewell());
         let child = Child::spawn(command)?;
-        Ok(Self { child, output: output.clone(), first_line, notifications })
+        Ok(Self { child, output, notifications })
     }
 
     /// Its process id.
@@ -108,13 +110,13 @@ impl Tokend {
 
     /// What this run has printed so far.
     pub fn output(&self) -> String {
-        self.output.text(self.first_line)
+        self.output.text(0)
     }
 
     /// Waits until a line of this run contains `wanted`, and returns the line. Panics after
     /// [`BOUND`], with all that it printed.
     pub fn wait_for_line(&self, wanted: &str) -> String {
-        match self.output.wait_for(self.first_line, BOUND, |line| line.contains(wanted)) {
+        match self.output.wait_for(0, BOUND, |line| line.contains(wanted)) {
             Some(line) => line,
             None => panic!("no line with {wanted:?} has come; it printed:\n{}", self.output()),
         }

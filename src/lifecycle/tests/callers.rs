@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::world::*;
-use crate::lifecycle::Event;
+use crate::lifecycle::{Desired, Event};
 use crate::secret::Secret;
 use crate::view::ErrorName;
 
@@ -69,6 +69,26 @@ fn a_replaced_token_is_served_no_longer_and_one_fetch_answers_all_who_reported_i
     let late = world.replace(&old);
     assert_eq!(world.got(late), Some(new));
     assert!(world.sent.is_empty());
+}
+
+#[test]
+fn a_replacement_whose_caller_leaves_before_the_fetch_starts_is_fetched_within_300_seconds() {
+    let mut world = World::ready(36_000);
+    // Another application learns that the server throttles.
+    world.statements.insert(app("sports"), Ok(digest(2)));
+    let desired = Desired { statement: Ok(digest(2)) };
+    world.handle(Event::Configured { app: app("sports"), desired });
+    world.want_from("sports", 0);
+    world.answer_registration(Err(throttled(Some(100))));
+    let token = world.token().unwrap();
+    let call = world.replace(&token);
+    assert_eq!(world.error_of(call), Some(ErrorName::Throttled));
+    world.statements.remove(&app("sports"));
+    world.handle(Event::Removed { app: app("sports") });
+    assert!(
+        world.run_to_request(seconds(310)),
+        "with no token, it is fetched although nobody waits"
+    );
 }
 
 #[test]

@@ -96,6 +96,20 @@ fn registrations_without_an_answer_wait_longer_restarts_counted_in() {
 }
 
 #[test]
+fn a_caller_after_a_restart_hears_that_registrations_got_no_answer_and_when_the_next_is() {
+    let mut world = World::cinema();
+    for _ in 0..7 {
+        world.want(0);
+        assert!(world.run_to_request(seconds(400)));
+        world.restart();
+    }
+    let call = world.want(0);
+    let message = world.answers[&call].as_ref().unwrap_err().message.clone();
+    assert!(message.starts_with("the last registration got no answer; since "), "{message}");
+    assert!(message.contains("; next try at "), "{message}");
+}
+
+#[test]
 fn an_answered_registration_is_never_sent_twice_for_the_same_statement() {
     let mut world = World::ready(3600);
     for _ in 0..20 {

@@ -1,6 +1,7 @@
 //! The lifecycle's promises.
 
 mod callers;
+mod failures;
 mod first_start;
 mod random;
 mod rows;

@@ -110,6 +110,49 @@ fn a_hold_ends_at_once_after_a_changed_statement() {
 }
 
 #[test]
+fn a_statement_that_changes_while_the_old_one_is_being_refused_is_tried_at_once() {
+    let mut world = World::cinema();
+    world.want(0);
+    let desired = Desired { statement: Ok(digest(2)) };
+    world.handle(Event::Configured { app: app("cinema"), desired });
+    world.answer_registration(Err(refused()));
+    assert!(world.run_to_request(seconds(2)));
+    assert_eq!(world.sent[0].statement, Some(digest(2)));
+}
+
+#[test]
+fn a_statement_that_comes_back_during_a_fetch_is_fetched_for_at_once_whatever_that_fetch_brings() {
+    for answer in [Ok(()), Err(refused())] {
+        let mut world = World::ready(36_000);
+        let first = world.slot(1).current;
+        let configure = |world: &mut World, n| {
+            let desired = Desired { statement: Ok(digest(n)) };
+            world.handle(Event::Configured { app: app("cinema"), desired });
+        };
+        configure(&mut world, 2);
+        world.register_ok();
+        configure(&mut world, 1);
+        match answer {
+            Ok(()) => drop(world.token_ok(36_000)),
+            Err(failure) => world.answer_token(Err(failure)),
+        }
+        assert!(world.run_to_request(seconds(2)));
+        assert_eq!(world.sent[0].credentials, first);
+    }
+}
+
+#[test]
+fn a_refusal_by_the_old_server_does_not_hold_up_the_new_one() {
+    let mut world = World::cinema();
+    world.want(0);
+    world.policy.origin = origin(2);
+    world.handle(Event::PolicyChanged(world.policy.clone()));
+    world.answer_registration(Err(refused()));
+    assert!(world.run_to_request(seconds(310)));
+    assert_eq!(world.sent[0].origin, origin(2));
+}
+
+#[test]
 fn a_refused_refresh_is_tried_again_within_half_of_what_the_token_has_left() {
     let mut world = World::ready(3600);
     assert!(world.run_to_request(seconds(3600)));

@@ -40,6 +40,21 @@ fn a_statement_that_comes_back_finds_its_credentials_again() {
 }
 
 #[test]
+fn a_statement_that_came_back_while_the_daemon_was_away_gets_a_token_of_its_own_at_once() {
+    let mut world = World::ready(3600);
+    world.statements.insert(app("cinema"), Ok(digest(2)));
+    let desired = Desired { statement: Ok(digest(2)) };
+    world.handle(Event::Configured { app: app("cinema"), desired });
+    world.register_ok();
+    let second = world.token_ok(3600);
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.restart();
+    assert_eq!(world.token(), Some(second), "served until there is another");
+    let sent = world.take_sent();
+    assert_eq!(sent.credentials, world.slot(1).current);
+}
+
+#[test]
 fn a_refused_new_statement_leaves_the_old_credentials_in_use_with_the_refusal_in_last_error() {
     let mut world = World::ready(3600);
     world.statements.insert(app("cinema"), Ok(digest(2)));

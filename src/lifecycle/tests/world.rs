@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+pub(super) use super::failures::*;
 use crate::lifecycle::{Action, CallId, Desired, Event, Lifecycle, Policy, RequestId, What};
 use crate::model::{AppId, Credentials, Origin, StatementDigest, Stored};
 use crate::oauth::{AccessToken, Failure};
@@ -358,30 +359,6 @@ impl World {
         let filed = stored.filed.get(&digest(statement)).cloned().unwrap_or_default();
         filed.get(&self.policy.origin).cloned().unwrap_or_default()
     }
-}
-
-pub(super) fn unavailable() -> Failure {
-    Failure::Unavailable { reason: "connection refused".into(), tls: false, sent: false }
-}
-
-pub(super) fn no_answer() -> Failure {
-    Failure::Unavailable { reason: "timeout".into(), tls: false, sent: true }
-}
-
-pub(super) fn invalid_client() -> Failure {
-    Failure::InvalidClient { description: String::new() }
-}
-
-pub(super) fn refused() -> Failure {
-    Failure::Refused {
-        status: 400,
-        error: "unapproved_software_statement".into(),
-        description: "ask your operator".into(),
-    }
-}
-
-pub(super) fn throttled(retry_after: Option<u64>) -> Failure {
-    Failure::Throttled { status: 429, retry_after: retry_after.map(Duration::from_secs) }
 }
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);

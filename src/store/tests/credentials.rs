@@ -134,16 +134,86 @@ fn damaged_copies_that_cannot_be_put_aside_are_no_absence() {
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error_and_nothing_is_touched() {
-    for names in [&[copy('a')][..], &[copy('b')], &[copy('a'), copy('b')]] {
+fn a_copy_that_cannot_be_read_is_left_alone_and_the_other_one_used() {
+    for (unreadable, good) in [('a', 'b'), ('b', 'a')] {
         let mut it = saved();
-        for name in names {
-            it.make_unreadable(name);
+        it.make_unreadable(&copy(unreadable));
+        let before = snapshot(it.temp.path());
+        for _ in 0..2 {
+            let (stored, notes) = it.load("cinema");
+            assert_eq!(stored.filed[&digest(1)], filed("c1"));
+            let words = ["cannot read /", &copy(unreadable), &format!("{} is used", copy(good))];
+            assert_one_note(&notes, log::Level::Warn, &words);
+        }
+        assert_eq!(snapshot(it.temp.path()), before);
+        it.store.identity().unwrap();
+        it.store.save_token(&app("cinema"), &token(1)).unwrap();
+        assert!(it.path(&copy(unreadable)).is_dir());
+    }
+}
+
+#[test]
+fn a_save_keeps_the_copy_that_could_not_be_read_and_writes_both_anew() {
+    for unreadable in ['a', 'b'] {
+        let mut it = saved();
+        it.make_unreadable(&copy(unreadable));
+        it.load("cinema");
+        it.store.save_credentials(&app("cinema"), &digest(1), &filed("c2")).unwrap();
+        let aside = format!("{}.corrupt", copy(unreadable));
+        let notes = it.store.take_notes();
+        assert_one_note(&notes, log::Level::Warn, &["could not be read", &aside, "written anew"]);
+        assert!(it.path(&aside).is_dir());
+        it.store.save_credentials(&app("cinema"), &digest(1), &filed("c3")).unwrap();
+        let mut it = it.restart();
+        assert_eq!(it.load_quietly("cinema").filed[&digest(1)], filed("c3"));
+        assert!(it.path(&aside).is_dir());
+    }
+}
+
+#[test]
+fn a_copy_that_can_be_read_again_wins_where_it_is_the_newer_one() {
+    let mut it = saved();
+    let old = it.read(&copy('b'));
+    it.store.save_credentials(&app("cinema"), &digest(1), &filed("c2")).unwrap();
+    let newer = it.read(&copy('a'));
+    it.write(&copy('b'), &old);
+    it.make_unreadable(&copy('a'));
+    let mut it = it.restart();
+    assert_eq!(it.load("cinema").0.filed[&digest(1)], filed("c1"));
+    fs::remove_dir(it.path(&copy('a'))).unwrap();
+    it.write(&copy('a'), &newer);
+    assert_eq!(it.restart().load("cinema").0.filed[&digest(1)], filed("c2"));
+}
+
+#[test]
+fn room_that_cannot_be_made_is_an_error_and_the_good_copy_stays() {
+    for good in 0..2 {
+        let mut it = saved();
+        it.make_unreadable(&copy('a'));
+        it.load("cinema");
+        it.dir.files().faults.after(good, How::Once);
+        it.store.save_credentials(&app("cinema"), &digest(1), &filed("c2")).unwrap_err();
+        assert!(it.dir.files().faults.heal());
+        assert!(it.path(&copy('b')).is_file());
+        it.store.save_credentials(&app("cinema"), &digest(1), &filed("c2")).unwrap();
+        assert_eq!(it.restart().load_quietly("cinema").filed[&digest(1)], filed("c2"));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_at_all_is_an_error_and_nothing_is_touched() {
+    for missing in [None, Some('a'), Some('b')] {
+        let mut it = saved();
+        for which in ['a', 'b'] {
+            if missing == Some(which) {
+                fs::remove_file(it.path(&copy(which))).unwrap();
+            } else {
+                it.make_unreadable(&copy(which));
+            }
         }
         let before = snapshot(it.temp.path());
         let error = it.store.load(&app("cinema")).unwrap_err();
         assert!(matches!(error, StoreError::Io { action: Action::Read, .. }), "{error}");
-        assert_eq!(error.path(), it.path(&names[0]));
         // Nor is it overwritten by somebody who does not listen.
         it.store.save_credentials(&app("cinema"), &digest(1), &filed("c9")).unwrap_err();
         assert_eq!(snapshot(it.temp.path()), before);

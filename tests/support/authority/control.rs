@@ -110,6 +110,21 @@ impl Authority {
         self.shared.lock().log.count(endpoint)
     }
 
+    /// Server time, as in [`super::Request::at`].
+    pub fn now(&self) -> Duration {
+        self.shared.clock.now()
+    }
+
+    /// The server's date: UNIX seconds.
+    pub fn date(&self) -> u64 {
+        self.shared.clock.date().as_secs()
+    }
+
+    /// The server time at which an access token ends; none where it is not valid at all.
+    pub fn end_of(&self, token: &str) -> Option<Duration> {
+        self.shared.lock().tokens.get(token).map(|token| token.expires)
+    }
+
     /// One line for each request that ended, without a secret.
     pub fn lines(&self) -> Lines {
         self.shared.lines.clone()

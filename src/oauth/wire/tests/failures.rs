@@ -166,6 +166,22 @@ fn the_server_s_words_are_withheld_where_they_quote_a_secret_of_the_request() {
 }
 
 #[test]
+fn words_of_the_server_that_look_like_a_token_are_left_out() {
+    let token = "9peAa2PQbFxYrxgk8EEq2U0LmvN7Oxck.gnOJinCN0OWpggD-aZHl";
+    for (text, wanted) in [
+        (format!("token {token} has expired"), "token (withheld) has expired"),
+        (token.to_owned(), "(withheld)"),
+        ("0b2c7c6e-43f1-4d4e-a6f4-7f1f3a3f6a01 is gone".to_owned(), "(withheld) is gone"),
+        (
+            "unapproved_software_statement_of_a_programmer, see the docs".to_owned(),
+            "unapproved_software_statement_of_a_programmer, see the docs",
+        ),
+    ] {
+        assert_eq!(told(&text, 200, &[]), wanted);
+    }
+}
+
+#[test]
 fn no_failure_says_anything_of_an_unusable_answer_s_secrets() {
     for body in [
         r#"{"access_token": "opensesame", "expires_in": "opensesame", "token_type": "bearer"}"#,

@@ -1,0 +1,29 @@
+//! What can go wrong with a request.
+
+use std::time::Duration;
+
+use crate::oauth::Failure;
+
+pub(super) fn unavailable() -> Failure {
+    Failure::Unavailable { reason: "connection refused".into(), tls: false, sent: false }
+}
+
+pub(super) fn no_answer() -> Failure {
+    Failure::Unavailable { reason: "timeout".into(), tls: false, sent: true }
+}
+
+pub(super) fn invalid_client() -> Failure {
+    Failure::InvalidClient { description: String::new() }
+}
+
+pub(super) fn refused() -> Failure {
+    Failure::Refused {
+        status: 400,
+        error: "unapproved_software_statement".into(),
+        description: "ask your operator".into(),
+    }
+}
+
+pub(super) fn throttled(retry_after: Option<u64>) -> Failure {
+    Failure::Throttled { status: 429, retry_after: retry_after.map(Duration::from_secs) }
+}
