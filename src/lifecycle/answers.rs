@@ -182,6 +182,10 @@ impl Lifecycle {
         let before = app.record.clone();
         app.turn = 0;
         app.anew = false;
+        if app.statement.as_ref().ok() == Some(&flight.statement) {
+            // No registration is wanted any more, so what kept one from succeeding is over too.
+            app.registration.succeed(Plan::fixed(now.boot));
+        }
         let slot = app.slot_mut(flight.statement, &flight.origin);
         let filed = if pending {
             let old = slot.current.take();

@@ -303,3 +303,20 @@ fn a_registration_anew_without_an_answer_is_not_repeated_within_the_hour() {
     assert!(refuse_until_registration(&mut world, DAY));
     assert!(world.now.boot.since(sent_at) >= seconds(3600));
 }
+
+#[test]
+fn a_registration_anew_that_failed_is_no_trouble_once_the_old_credentials_are_accepted_again() {
+    for failure in [unavailable(), no_answer(), refused()] {
+        let mut world = World::ready(600);
+        world.run(seconds(600));
+        assert!(refuse_until_registration(&mut world, DAY));
+        while world.sent[0].registers() {
+            world.answer_registration(Err(failure.clone()));
+            world.want(0);
+            assert!(world.run_to_request(DAY));
+        }
+        world.token_ok(3600);
+        assert_eq!(world.state(), AppState::Ready);
+        assert_eq!(world.view().last_error.0, "");
+    }
+}

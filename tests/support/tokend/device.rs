@@ -66,6 +66,11 @@ impl Device {
         Self::new(authority, bus, Program::of_this_build()).unwrap()
     }
 
+    /// From now on every run goes through this, as `strace -o LOG`; empty: nothing any more.
+    pub fn set_runner(&mut self, runner: Vec<OsString>) {
+        self.program.runner = runner;
+    }
+
     /// `--config`.
     pub fn config(&self) -> PathBuf {
         self.dir.path().join("config")
