@@ -279,7 +279,7 @@ pub fn all<T: Send>(cases: Vec<(String, T)>, run: impl Fn(&Bus, T) + Sync) {
     let cases = Mutex::new(cases.into_iter());
     let next = || cases.lock().unwrap_or_else(PoisonError::into_inner).next();
     thread::scope(|scope| {
-        for _ in 0..8 {
+        for _ in 0..16 {
             scope.spawn(|| {
                 let bus = Bus::start().unwrap();
                 while let Some((name, case)) = next() {
