@@ -1,6 +1,6 @@
 //! Answers that come slowly, never end, or are far too large.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
