@@ -21,6 +21,7 @@ mod read_only;
 mod service;
 mod signals;
 mod snapshot;
+mod socket;
 mod waiting;
 mod wire;
 

@@ -16,6 +16,15 @@ pub enum BusAddress {
 }
 
 impl BusAddress {
+    /// As an address of the D-Bus Specification.
+    pub(super) fn resolve(&self) -> zbus::Result<zbus::Address> {
+        match self {
+            Self::System => zbus::Address::system(),
+            Self::Session => zbus::Address::session(),
+            Self::Explicit(address) => zbus::Address::try_from(address.as_str()),
+        }
+    }
+
     pub(super) fn builder(&self) -> zbus::connection::Builder<'static> {
         match self {
             Self::System => zbus::connection::Builder::system(),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_core::Stream;
@@ -19,9 +20,19 @@ use crate::view::{CallError, ErrorName};
 /// a connection.
 const REMEMBERED: usize = 256;
 
+/// Calls of one connection that wait until it is known who calls: as many as may wait for a token.
+const UNKNOWN_PER_CONNECTION: usize = 64;
+/// Such calls of all connections. Each takes some KiB, and they can come faster than the bus
+/// answers.
+const UNKNOWN: usize = 1024;
+/// Such calls that each connection has in any case, so that nobody is kept out by the others.
+const UNKNOWN_FREE: usize = 2;
+
 #[derive(Default)]
 pub(super) struct Callers {
     known: Mutex<Known>,
+    /// All calls that wait until it is known who calls.
+    asking: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -37,8 +48,18 @@ struct Remembered {
     watch: Option<Task<(), Shared>>,
 }
 
-/// Filled once the bus has answered; calls that come meanwhile wait for the one question.
-type Answer = Arc<OnceCell<Caller>>;
+type Answer = Arc<Question>;
+
+/// What the bus is asked of a connection.
+#[derive(Default)]
+struct Question {
+    /// Filled once the bus has answered, or why it has not; calls that come meanwhile wait for the
+    /// one question, and share its failure: many calls of a caller who has left cost no more than
+    /// one.
+    caller: OnceCell<Result<Caller, String>>,
+    /// The calls that wait for it.
+    asking: AtomicUsize,
+}
 
 /// What is called when a connection leaves.
 pub(super) type Left = Arc<dyn Fn(&str) + Send + Sync>;
@@ -55,17 +76,18 @@ impl Callers {
         left: &Left,
     ) -> Result<Caller, CallError> {
         let answer = self.remember(name, busy);
-        if let Some(caller) = answer.get() {
+        if let Some(Ok(caller)) = answer.caller.get() {
             return Ok(caller.clone());
         }
+        let _place = self.place(&answer)?;
         // First the watch, then the question: who leaves in between is still seen to leave, and
         // of one who has left before, the bus knows nothing.
-        let asking = answer.get_or_try_init(|| async {
-            let watch = watch(name, connection, runtime, left).await?;
-            self.keep(name, &answer, watch);
-            ask(name, connection).await
+        let asking = answer.caller.get_or_init(|| async {
+            let watch = watch(name, connection, runtime, left).await;
+            self.keep(name, &answer, watch.map_err(|error| error.to_string())?);
+            ask(name, connection).await.map_err(|error| error.to_string())
         });
-        match asking.await.cloned() {
+        match asking.await.clone() {
             Ok(caller) if self.knows(name, &answer) => Ok(caller),
             Ok(_) => Err(unavailable("the caller has left the bus")),
             Err(error) => {
@@ -81,6 +103,18 @@ impl Callers {
         if let Some(watch) = forgotten.and_then(|remembered| remembered.watch) {
             watch.detach();
         }
+    }
+
+    /// Room for one more call that waits until it is known who calls.
+    fn place<'a>(&'a self, answer: &'a Question) -> Result<Place<'a>, CallError> {
+        let place = Place { all: &self.asking, own: &answer.asking };
+        let all = place.all.fetch_add(1, Ordering::Relaxed);
+        let own = place.own.fetch_add(1, Ordering::Relaxed);
+        if own >= UNKNOWN_PER_CONNECTION || (own >= UNKNOWN_FREE && all >= UNKNOWN) {
+            let message = "too many calls at once of connections that have not called before";
+            return Err(CallError::new(ErrorName::LimitsExceeded, message));
+        }
+        Ok(place)
     }
 
     fn remember(&self, name: &str, busy: impl Fn(&str) -> bool) -> Answer {
@@ -125,6 +159,19 @@ impl Callers {
     }
 }
 
+/// A call that waits until it is known who calls, until it is dropped.
+struct Place<'a> {
+    all: &'a AtomicUsize,
+    own: &'a AtomicUsize,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::Relaxed);
+        self.own.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Known {
     /// Takes out the connection that has called the longest time ago, if there is no room, and if
     /// any can be spared.
@@ -135,7 +182,7 @@ impl Known {
         let spare = self
             .connections
             .iter()
-            .filter(|(name, known)| known.caller.get().is_some() && !busy(name))
+            .filter(|(name, known)| known.caller.caller.get().is_some() && !busy(name))
             .min_by_key(|(_, known)| known.last_use)
             .map(|(name, _)| name.clone())?;
         self.connections.remove(&spare)

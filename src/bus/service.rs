@@ -8,6 +8,7 @@ use std::sync::mpsc::SyncSender;
 use std::task::Poll;
 
 use futures_core::Stream;
+use zbus::connection::Builder;
 use zbus::fdo::{RequestNameFlags, RequestNameReply};
 use zbus::{Connection, MatchRule, MessageStream};
 use zruntime::{EventListener, SharedRuntime};
@@ -19,6 +20,7 @@ use super::object_manager::ObjectManager;
 use super::read_only::ReadOnly;
 use super::{
     BusAddress, BusCommand, BusError, BusEvent, MANAGER_PATH, NAME, Queue, Snapshot, signals,
+    socket,
 };
 use crate::model::AppId;
 
@@ -68,15 +70,13 @@ impl Service {
         events: Events,
     ) -> Result<Self, BusError> {
         let runtime = SharedRuntime::current().map_err(BusError::Runtime)?;
+        let unreachable = |source| BusError::Connect { address: address.clone(), source };
+        let builder = guarded(address, &runtime).map_err(unreachable)?;
         let desk = Desk::new(snapshot, runtime, events);
         // An object from the start, so that zbus listens for calls before the first one can come.
-        let connecting = address
-            .builder()
-            .serve_at(MANAGER_PATH, ReadOnly(Manager::new(Arc::clone(&desk))))
-            .build();
-        let connection = connecting
-            .await
-            .map_err(|source| BusError::Connect { address: address.clone(), source })?;
+        let manager = ReadOnly(Manager::new(Arc::clone(&desk)));
+        let connection =
+            builder.serve_at(MANAGER_PATH, manager).build().await.map_err(unreachable)?;
         export(&connection, &desk).await.map_err(BusError::Setup)?;
         let name_lost = name_lost(&connection).await.map_err(BusError::Setup)?;
         own_name(&connection).await?;
@@ -140,6 +140,14 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// A connection that lets no large message in, where the bus is at a unix socket.
+fn guarded(address: &BusAddress, runtime: &SharedRuntime) -> zbus::Result<Builder<'static>> {
+    Ok(match socket::connect(&address.resolve()?, runtime)? {
+        Some(socket) => Builder::socket(socket),
+        None => address.builder(),
+    })
 }
 
 async fn export(connection: &Connection, desk: &Arc<Desk>) -> zbus::Result<()> {

@@ -47,6 +47,14 @@ impl Bus {
     /// # Errors
     /// `dbus-daemon` is missing (the message names its package) or does not start.
     pub fn start() -> Result<Self, Failure> {
+        Self::start_with("")
+    }
+
+    /// The same with more elements in the configuration, as `<limit name="…">…</limit>`.
+    ///
+    /// # Errors
+    /// As [`Bus::start`].
+    pub fn start_with(elements: &str) -> Result<Self, Failure> {
         let program = child::find("dbus-daemon", "dbus-daemon")?;
         let failure = |error| Failure::new("cannot prepare the private bus", error);
         let dir = tempfile::Builder::new().prefix("tokend-bus-").tempdir().map_err(failure)?;
@@ -56,6 +64,7 @@ impl Bus {
         let config = dir.path().join("bus.conf");
         let socket = dir.path().join("bus");
         let text = CONFIG.replace("@SOCKET@", &socket.to_string_lossy());
+        let text = text.replace("</busconfig>", &format!("{elements}</busconfig>"));
         fs::write(&config, text).map_err(failure)?;
 
         let mut command = child::command(program);

@@ -1,0 +1,18 @@
+//! The slow part of `hostile_servers`: a good answer that breaks off after each of its bytes.
+//! `cargo test --test hostile_servers_slow`.
+
+#![allow(unreachable_pub, reason = "a test has no outside")]
+#![allow(dead_code, reason = "the quick part uses the rest of these files")]
+
+#[path = "hostile_servers/early_close.rs"]
+mod early_close;
+#[path = "hostile_servers/rig.rs"]
+mod rig;
+mod support;
+
+use early_close::{Framing, at_every};
+
+#[test]
+fn an_answer_that_breaks_off_at_any_byte_is_not_stored() {
+    at_every(1, &[Framing::Counted, Framing::Chunked, Framing::Closed]);
+}
