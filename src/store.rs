@@ -126,6 +126,8 @@ impl Store {
 
     fn read_application(&mut self, id: &AppId) -> Result<Stored, StoreError> {
         self.seen.remove(&Some(id.clone()));
+        // A copy may be gone since, forgotten: what is not there needs no room made.
+        self.unread.retain(|subject, _| subject.application() != Some(id));
         let names = self.dir.list()?;
         let mut stored = Stored::default();
 

@@ -26,7 +26,11 @@ fn storage_faults() {
         let strikes: Vec<_> = calls
             .flat_map(|(number, call)| {
                 let (now, then) = (ERRORS[number % 4], ERRORS[(number + 1) % 4]);
-                [(call, Strike::Fail(now)), (call, Strike::FailForEver(then))]
+                let once = (call, Strike::Fail(now));
+                // A file that can never be read is as one that cannot be opened.
+                let reads = ["read", "statx", "fstat", "newfstatat"].contains(&&*call.name);
+                let for_ever = (!reads).then_some((call, Strike::FailForEver(then)));
+                std::iter::once(once).chain(for_ever)
             })
             .collect();
         on_many_devices(operation, &strikes, |world, (call, strike)| {

@@ -312,3 +312,16 @@ fn the_identity_is_kept_like_credentials() {
     it.store.identity().unwrap_err();
     it.store.save_identity("2345").unwrap_err();
 }
+
+#[test]
+fn a_copy_that_could_not_be_read_and_was_forgotten_stands_in_no_new_ones_way() {
+    let mut it = saved();
+    it.make_unreadable(&copy('a'));
+    it.load("cinema");
+    fs::remove_dir(it.path(&copy('a'))).unwrap();
+    it.dir.forget(&app("cinema")).unwrap();
+    // As the daemon does after it has forgotten an application.
+    assert_eq!(it.load_quietly("cinema"), Stored::default());
+    it.store.save_credentials(&app("cinema"), &digest(1), &filed("c2")).unwrap();
+    assert_eq!(it.restart().load_quietly("cinema").filed[&digest(1)], filed("c2"));
+}
