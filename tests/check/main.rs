@@ -123,7 +123,10 @@ fn json_says_the_same_as_the_lines() {
             assert!(line.starts_with(finding["level"].as_str().unwrap()), "{line}");
             let about = line.split_whitespace().nth(1).unwrap();
             assert_eq!(about, finding["subject"]);
-            assert!(line.ends_with(finding["message"].as_str().unwrap()), "{line}");
+            // A second may have passed between the two.
+            if about != "clock" {
+                assert!(line.ends_with(finding["message"].as_str().unwrap()), "{line}");
+            }
         }
     }
 }
