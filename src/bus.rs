@@ -37,6 +37,8 @@ use zruntime::Event;
 
 pub use address::{BadBusAddress, BusAddress};
 pub use snapshot::{InfoValue, Snapshot};
+#[cfg(any(test, fuzzing))]
+pub use socket::fuzzing::bus_socket;
 
 use crate::model::AppId;
 use crate::secret::Secret;

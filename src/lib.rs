@@ -44,3 +44,8 @@ pub mod model;
 pub mod secret;
 // Boot time, wall time, "now": types only.
 pub mod time;
+
+// What holds for any input from outside, for the fuzzer and its seeds; no part of the daemon.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;

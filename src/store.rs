@@ -19,6 +19,8 @@ mod errors;
 #[cfg(test)]
 mod faults;
 pub(crate) mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod look;
 mod names;
 mod pair;

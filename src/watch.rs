@@ -3,6 +3,8 @@
 //! device: no timer here wakes it from standby.
 
 mod addresses;
+#[cfg(any(test, fuzzing))]
+mod fuzzing;
 mod inotify;
 mod netlink;
 mod nudges;
@@ -18,6 +20,8 @@ use log::Level;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::retry_on_intr;
 
+#[cfg(any(test, fuzzing))]
+pub use self::fuzzing::kernel_messages;
 use self::inotify::Files;
 use self::netlink::{Displays, Network};
 pub use self::nudges::Nudger;

@@ -4,6 +4,8 @@
 mod application;
 mod fault;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 /// What a software statement says of itself.
 pub mod jwt;
 mod names;

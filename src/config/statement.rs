@@ -21,7 +21,7 @@ pub struct Statement {
 impl Statement {
     /// The statement in a file's content: visible ASCII; white space is taken out wherever it is.
     /// The error is the offset of the first byte that is neither.
-    fn from_bytes(bytes: &[u8]) -> Result<Self, usize> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, usize> {
         // Room for all of it, so that no half of it is left behind in memory.
         let mut text = String::with_capacity(bytes.len());
         for (offset, byte) in bytes.iter().enumerate() {

@@ -252,9 +252,10 @@ impl<'a> Table<'a> {
             if legal.contains(&name) {
                 continue;
             }
+            let shown = if name.is_empty() { "\"\"".into() } else { excerpt(name) };
             let place = Place {
                 line: Some(self.sheet.line(key.span().start)),
-                key: format!("{}{}", self.prefix, excerpt(name)),
+                key: format!("{}{shown}", self.prefix),
             };
             self.sheet.fault(&place, format!("unknown key; legal: {}", legal.join(", ")));
         }

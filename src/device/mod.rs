@@ -12,6 +12,8 @@ mod dmi;
 mod edid;
 mod field;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod header;
 mod identity;
 mod key_value;

@@ -15,6 +15,8 @@ use super::{AccessToken, Failure, Registration};
 use crate::model::Credentials;
 use crate::secret::Secret;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod object;
 pub(super) mod untrusted;
 
@@ -213,7 +215,11 @@ fn refusal(answer: &Answer<'_>, secrets: &[&Secret]) -> Failure {
     if *error == "invalid_client" {
         return Failure::InvalidClient { description };
     }
-    Failure::Refused { status: answer.status, error: told(&error, 64, secrets), description }
+    let mut error = told(&error, 64, secrets);
+    if error.is_empty() {
+        error.push_str("(nothing printable)");
+    }
+    Failure::Refused { status: answer.status, error, description }
 }
 
 fn object(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<Object, Failure> {

@@ -236,5 +236,7 @@ impl fmt::Display for NotSealed {
 
 impl std::error::Error for NotSealed {}
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;

@@ -95,7 +95,7 @@ impl Source for Displays {
 }
 
 /// Whether a uevent (`ACTION@DEVPATH`, then `KEY=VALUE`, each with a NUL behind it) is a display's.
-fn is_of_a_display(uevent: &[u8]) -> bool {
+pub(super) fn is_of_a_display(uevent: &[u8]) -> bool {
     uevent.split(|byte| *byte == 0).any(|field| field == b"SUBSYSTEM=drm")
 }
 

@@ -37,6 +37,10 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
         "[clock]\nsynchronised_file = \"/a\"",
         "T:4: clock.synchronised_file: unknown key; legal: synchronized_file",
     ),
+    (
+        "\"\" = 3",
+        "T:3: storage.\"\": unknown key; legal: seal, key_file, pkcs11_module, pkcs11_token, pkcs11_key, pkcs11_pin_file",
+    ),
     ("[log]\nverbosity = 3", "T:4: log.verbosity: unknown key; legal: target, level"),
     ("[[server]]\nurl = \"https://a\"", "T:3: server: found an array; legal: a table"),
     ("[server]\nurl = [\"https://a\"]", "T:4: server.url: found an array; legal: a string"),

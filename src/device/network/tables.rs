@@ -113,9 +113,12 @@ fn leads_somewhere(interface: &str, flags: &str) -> Option<u32> {
     (usable && is_interface(interface)).then_some(flags)
 }
 
-/// The name becomes part of a path.
+/// The name becomes part of a path, and of what `device-info` shows. The kernel takes 15 bytes, and
+/// control characters too.
 fn is_interface(name: &str) -> bool {
-    !matches!(name, "lo" | "*" | "." | "..") && !name.contains('/')
+    !matches!(name, "lo" | "*" | "." | "..")
+        && !name.chars().any(|c| c == '/' || c.is_control())
+        && name.chars().count() <= 15
 }
 
 /// The rows of `if_inet6`: address, interface number, prefix length, scope, flags, interface.
@@ -127,7 +130,9 @@ fn inet6(line: &str) -> Option<Address6> {
     let columns: Vec<_> = line.split_ascii_whitespace().collect();
     let &[address, _, _, "00", flags, interface] = columns.as_slice() else { return None };
     let flags = u32::from_str_radix(flags, 16).ok()?;
-    if flags & (IFA_F_DADFAILED | IFA_F_DEPRECATED | IFA_F_TENTATIVE) != 0 || interface == "lo" {
+    if flags & (IFA_F_DADFAILED | IFA_F_DEPRECATED | IFA_F_TENTATIVE) != 0
+        || !is_interface(interface)
+    {
         return None;
     }
     Some(Address6 {
@@ -203,6 +208,9 @@ mod tests {
             "* 00000000 00000000 0201 0 0 0 00000000 0 0 0",
             "lo 00000000 00000000 0001 0 0 0 00000000 0 0 0",
             "../x 00000000 00000000 0001 0 0 0 00000000 0 0 0",
+            "e\x1b[2J 00000000 00000000 0001 0 0 0 00000000 0 0 0",
+            "e\0 00000000 00000000 0001 0 0 0 00000000 0 0 0",
+            "sixteen-letters- 00000000 00000000 0001 0 0 0 00000000 0 0 0",
             "eth0 00000000 0101A8C0 0003 0 0",
             "eth0 +0000000 0101A8C0 0003 0 0 0 00000000 0 0 0",
             "eth0 0000000000 0101A8C0 0003 0 0 0 00000000 0 0 0",
@@ -248,6 +256,7 @@ mod tests {
             row("20010db8000000000000000000000009", "00", "21", "eth0"),
             row("20010db800000000000000000000000a", "00", "40", "eth0"),
             row("+0010db800000000000000000000000a", "00", "80", "eth0"),
+            row(global, "00", "80", "e\x1b[2J"),
         ]
         .concat();
         let found = addresses6(&text);

@@ -91,6 +91,12 @@ fn an_error_code_with_control_characters_is_no_word_about_the_credentials() {
 }
 
 #[test]
+fn a_refusal_without_a_printable_error_code_says_so() {
+    let failure = token(&answer(400, r#"{"error": "é\u0001"}"#)).unwrap_err();
+    assert_eq!(failure.to_string(), "the server refused with 400: (nothing printable)");
+}
+
+#[test]
 fn a_400_without_a_legible_error_code_is_a_passing_fault() {
     for body in [
         "",
