@@ -164,7 +164,18 @@ impl Region {
     }
 }
 
-/// Everything that is mapped and readable: heap, stacks, and the pages of files too.
+/// Whether nothing has been written to a mapped file since it was mapped: code, mostly.
+fn is_as_in_its_file(line: &str, bytes: &[u8]) -> bool {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let &[_, _, offset, _, inode, path] = &fields[..] else { return false };
+    let (Ok(file), true) = (File::open(path), inode != "0") else { return false };
+    let offset = u64::from_str_radix(offset, 16).expect("an offset");
+    // The last page goes on with zeros where the file ends.
+    let mut content = vec![0; bytes.len()];
+    file.read_at(&mut content, offset).is_ok() && content == bytes
+}
+
+/// Everything that is mapped, readable, and not as it is in a file: heap, stacks, data.
 fn regions(pid: u32) -> Vec<Region> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the maps of the daemon");
     let memory = File::open(format!("/proc/{pid}/mem")).expect("the memory of the daemon");
@@ -180,7 +191,7 @@ fn regions(pid: u32) -> Vec<Region> {
         let [begin, end] = [begin, end].map(|hex| u64::from_str_radix(hex, 16).unwrap());
         let mut bytes = vec![0; (end - begin) as usize];
         // A stack may have gone with its thread meanwhile.
-        if memory.read_exact_at(&mut bytes, begin).is_ok() {
+        if memory.read_exact_at(&mut bytes, begin).is_ok() && !is_as_in_its_file(line, &bytes) {
             regions.push(Region { line: line.to_owned(), begin, bytes });
         }
     }
