@@ -1,8 +1,15 @@
 //! The tokend binary: arguments, run, error chain, exit code.
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use tokend::cli::{self, Command};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Whatever is freed is wiped first: secrets pass through the buffers of rustls, ureq, serde_json
+/// and zbus, which leave them as they are.
+#[global_allocator]
+static HEAP: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os().skip(1)) {

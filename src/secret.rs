@@ -1,10 +1,11 @@
-//! A string that cannot be printed.
+//! A string that cannot be printed, and what keeps secrets from lying about.
 
 use std::fmt;
 
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer, Serializer};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// A client secret, an access token or another string that must not be seen. Its Debug is
 /// redacted, it has no Display, it is wiped when dropped, and [`Secret::expose`] is the one door.
@@ -22,6 +23,14 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// What tells the secret from others, and does not give it away.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut sum = [0; 32];
+        sum.copy_from_slice(digest(&SHA256, self.0.as_bytes()).as_ref());
+        Fingerprint(sum)
     }
 
     /// Serializes the secret in the clear, for what is sealed at once:
@@ -52,9 +61,39 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
+/// The SHA-256 of a secret, for when it may come again but need not be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+/// More stack than the ciphers use, in bytes.
+const DEPTH: usize = 16 * 1024;
+
+/// Does `work`, and wipes what is left of it on the stack: ring keeps keys there, and leaves them.
+pub fn without_trace<T>(work: impl FnOnce() -> T) -> T {
+    // Both are called from here, so that the second one's frame covers those of the first.
+    #[inline(never)]
+    fn call<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+    #[inline(never)]
+    fn wipe() {
+        [0_u8; DEPTH].zeroize();
+    }
+    let result = call(work);
+    wipe();
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_tells_secrets_apart() {
+        let fingerprint = |text: &str| Secret::new(text.into()).fingerprint();
+        assert_eq!(fingerprint("a"), fingerprint("a"));
+        assert_ne!(fingerprint("a"), fingerprint("b"));
+    }
 
     #[test]
     fn debug_shows_nothing_of_a_secret() {

@@ -1,15 +1,12 @@
 //! No secret in anything that anybody can read: log, errors, properties, command line,
-//! environment, file names; and none in the clear in the state directory or in reach of another
-//! process of the same user.
+//! environment, file names; and none in the clear in the state directory.
 
 #![allow(unreachable_pub, reason = "a test has no outside")]
 
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
-use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -18,20 +15,15 @@ use ring::digest::{SHA256, digest};
 mod support;
 
 use support::authority::{Authority, Endpoint, Fault, Response};
-use support::bus::{Bus, can_act_as_others};
-use support::child::{self, Child};
 use support::household::Household;
-use support::lines::Lines;
 use support::player::{CallError, Change, Player, path_of};
 use support::statement;
-use support::tokend::{Application, Device, Program};
-use support::{BOUND, tls::Certificates};
+use support::tls::Certificates;
+use support::tokend::Application;
 
 const SERIAL: &str = "SN-1234-5678-9012-abcdef";
 /// So many bytes of a long secret give it away.
 const PART: usize = 24;
-/// Neither root nor who runs the tests.
-const NOBODY: u32 = 65_534;
 
 /// All that was said in a life, each with where it was.
 #[derive(Default)]
@@ -286,74 +278,5 @@ fn the_raw_serial_number_never_leaves_the_device() {
     for secret in [SERIAL, "0123456789abcdef0123456789abcdef"] {
         search_bytes(secret.as_bytes(), &said);
         search_bytes(secret.as_bytes(), &sealed_files(&home.device.state()));
-    }
-}
-
-#[test]
-fn another_process_of_the_same_user_sees_neither_memory_nor_environment_and_no_core_is_left() {
-    let authority = Authority::http();
-    let bus = Bus::start().unwrap();
-    let program = Program::of_this_build();
-    let dir = tempfile::tempdir().unwrap();
-    let mut device = Device::new(&authority, &bus, program.clone()).unwrap();
-    if can_act_as_others() {
-        // Root sees all memory: as somebody else, who must be able to reach the binary.
-        let copy = dir.path().join("tokend");
-        fs::copy(&program.tokend, &copy).unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let runner = AS_NOBODY.iter().map(Into::into).collect();
-        device = Device::new(&authority, &bus, Program { runner, tokend: copy }).unwrap();
-    }
-    device.add(&Application::new("cinema", &statement::issue("cinema"))).unwrap();
-    if can_act_as_others() {
-        hand_over(device.config().parent().unwrap());
-    }
-    let tokend = device.spawn().unwrap();
-    tokend.wait_for_line(" serves cinema");
-    Player::connect(bus.address()).unwrap().get_token("cinema", 0).unwrap();
-
-    let limits = fs::read_to_string(format!("/proc/{}/limits", tokend.id())).unwrap();
-    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
-
-    // Something of the same user that is not hardened, for comparison.
-    let mut sleeper = child::command("setpriv");
-    let user = if can_act_as_others() { &AS_NOBODY[1..] } else { &["--"] };
-    sleeper.args(user).args(["sh", "-c", "echo ready; exec sleep 1000"]);
-    let lines = Lines::default();
-    lines.collect(child::capture(&mut sleeper).unwrap(), || {});
-    let sleeper = Child::spawn(sleeper).unwrap();
-    lines.wait_for(0, BOUND, |line| line == "ready").expect("the comparison runs");
-    assert!(!is_refused(sleeper.id(), "environ"));
-    for file in ["environ", "mem", "maps", "auxv"] {
-        assert!(is_refused(tokend.id(), file), "/proc/PID/{file} of tokend can be opened");
-    }
-}
-
-/// Runs a program as [`NOBODY`].
-const AS_NOBODY: [&str; 7] = [
-    "setpriv",
-    "--pdeathsig=KILL",
-    "--reuid=65534",
-    "--regid=65534",
-    "--clear-groups",
-    "--no-new-privs",
-    "--",
-];
-
-/// Whether a process of the daemon's user may not open this file of a process.
-fn is_refused(pid: u32, file: &str) -> bool {
-    let words = if can_act_as_others() { &AS_NOBODY[..] } else { &["env", "--"] };
-    let mut command = Command::new(words[0]);
-    command.args(&words[1..]).arg("cat").arg(format!("/proc/{pid}/{file}")).env("LC_ALL", "C");
-    let output = command.output().expect("setpriv runs: it is in the package util-linux");
-    String::from_utf8_lossy(&output.stderr).contains("Permission denied")
-}
-
-/// Gives a directory and all that is in it to [`NOBODY`].
-fn hand_over(path: &Path) {
-    chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-    if path.is_dir() {
-        fs::read_dir(path).unwrap().for_each(|entry| hand_over(&entry.unwrap().path()));
     }
 }

@@ -133,7 +133,7 @@ impl Default for Filter {
 }
 
 impl Filter {
-    /// Hands on as much as is here, wiped behind it; 0 where more has to be received first.
+    /// Hands on as much as is here, and wipes it and what it drops; 0 where more has to be received first.
     fn pass(&mut self, buffer: &mut [u8]) -> usize {
         loop {
             if self.pass == 0 {

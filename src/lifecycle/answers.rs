@@ -151,8 +151,10 @@ impl Lifecycle {
             app.fetching.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
             return;
         }
-        let last = app.token.as_ref().or(app.rejected.as_ref());
-        let same = last.is_some_and(|last| last.value == answer.value);
+        let same = match &app.token {
+            Some(last) => last.value == answer.value,
+            None => app.rejected == Some(answer.value.fingerprint()),
+        };
         if !same || app.number == 0 {
             app.number += 1;
         }

@@ -10,6 +10,7 @@ use super::{CallId, RequestId};
 use crate::model::{
     AppId, Attempts, Credentials, Filed, Origin, Record, Slot, StatementDigest, Token,
 };
+use crate::secret::Fingerprint;
 use crate::time::{BootId, BootTime, Now};
 use crate::view::{ErrorName, SERVE_MARGIN, Served, ServedToken, satisfiable, seconds_left};
 
@@ -27,8 +28,8 @@ pub(super) struct App {
     pub(super) token: Option<Token>,
     /// A token of an earlier boot, until somebody vouches for the wall clock.
     pub(super) parked: Option<Token>,
-    /// The last token, where a caller reported it: to see whether the server returns it again.
-    pub(super) rejected: Option<Token>,
+    /// Of the last token, where a caller reported it: to see whether the server returns it again.
+    pub(super) rejected: Option<Fingerprint>,
     /// The number of the last token.
     pub(super) number: u64,
     pub(super) registration: Track,

@@ -46,7 +46,8 @@ impl Lifecycle {
                     self.actions.push(Action::Answer { call, result });
                     return;
                 }
-                app.rejected = app.token.take();
+                app.token = None;
+                app.rejected = Some(rejected.fingerprint());
                 app.unsaved.token = false;
                 // A refresh is hours off: should all callers leave before the fetch can start,
                 // it starts all the same, as ever without a token.

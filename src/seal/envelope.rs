@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 
 use super::RootKey;
 use crate::model::{AppId, StatementDigest};
+use crate::secret::without_trace;
 
 /// The longest envelope, in bytes.
 pub const MAX_LEN: usize = 256 * 1024;
@@ -100,10 +101,12 @@ pub fn seal(
     let mut envelope = Zeroizing::new(Vec::with_capacity(len));
     envelope.extend_from_slice(&header);
     envelope.extend_from_slice(plaintext);
-    let (key, nonce) = derive(root, &salt).ok_or(NotSealed::Cipher)?;
-    let tag = key
-        .seal_in_place_separate_tag(nonce, Aad::from(&header), &mut envelope[header.len()..])
-        .map_err(|_| NotSealed::Cipher)?;
+    let tag = without_trace(|| {
+        let (key, nonce) = derive(root, &salt)?;
+        let content = &mut envelope[header.len()..];
+        key.seal_in_place_separate_tag(nonce, Aad::from(&header), content).ok()
+    });
+    let tag = tag.ok_or(NotSealed::Cipher)?;
     envelope.extend_from_slice(tag.as_ref());
     Ok(std::mem::take(&mut *envelope))
 }
@@ -139,9 +142,11 @@ fn open_known_version(root: &RootKey, subject: &Subject, envelope: &[u8]) -> Opt
     let header = header(subject, generation, salt);
     let sealed = envelope.strip_prefix(header.as_slice())?;
 
-    let (key, nonce) = derive(root, salt)?;
     let mut plaintext = Zeroizing::new(sealed.to_vec());
-    let len = key.open_in_place(nonce, Aad::from(&header), &mut plaintext).ok()?.len();
+    let len = without_trace(|| {
+        let (key, nonce) = derive(root, salt)?;
+        Some(key.open_in_place(nonce, Aad::from(&header), &mut plaintext).ok()?.len())
+    })?;
     plaintext.truncate(len);
     Some(Opened { generation, plaintext })
 }
