@@ -215,6 +215,9 @@ impl Lifecycle {
     /// What was put off, where there is still a backoff to end.
     pub(super) fn network_is_still_back(&mut self, now: Now) {
         if self.network_again.take_if(|at| *at <= now.boot).is_some() && self.backs_off() {
+            let text =
+                "the network came back again within the minute: acting on that now".to_owned();
+            self.actions.push(Action::Log { level: log::Level::Debug, text });
             self.network_back(now);
         }
     }

@@ -8,7 +8,7 @@ use super::support::authority::Endpoint;
 use super::{UNAVAILABLE, wait_for_error};
 
 /// Less than one address after the other would take.
-const TIMEOUT: &str = "4";
+const TIMEOUT: &str = "8";
 
 #[test]
 fn ipv6_that_leads_nowhere_delays_and_fails_nothing() {
@@ -17,7 +17,7 @@ fn ipv6_that_leads_nowhere_delays_and_fails_nothing() {
         home.device.set("server", "timeout_seconds", TIMEOUT);
         home.plug("eth0", 2);
         home.plug_six("eth0", 2);
-        let addresses: Vec<_> = (1..=8).map(six).collect();
+        let addresses: Vec<_> = (1..=12).map(six).collect();
         for address in &addresses {
             home.world.ip(&format!("-6 route add blackhole {address}/128"));
         }
@@ -44,7 +44,7 @@ fn ipv4_that_leads_nowhere_delays_and_fails_nothing_though_it_is_preferred() {
         home.plug_six("eth0", 2);
         home.world.ip(&format!("address add {}/128 dev lo", six(1)));
         let nowhere =
-            (20..28).map(|n| FOUR.octets().map(|octet| if octet == 10 { n } else { octet }));
+            (20..32).map(|n| FOUR.octets().map(|octet| if octet == 10 { n } else { octet }));
         let nowhere: Vec<_> = nowhere.map(Into::into).collect();
         home.dns.set(Mode::Answers(nowhere, vec![six(1)]));
         let (tokend, player) = home.start();
