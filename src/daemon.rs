@@ -209,7 +209,7 @@ impl Daemon {
                     Woken::Deadline => self.feed(Event::Tick),
                     Woken::Watchdog => self.send(BusCommand::Ping),
                     Woken::ClockChanged => self.feed(Event::ClockChanged),
-                    Woken::Network => self.network_changed(),
+                    Woken::Network { returned } => self.network_changed(returned),
                     Woken::Hotplug => self.device_changed(),
                     Woken::File(path) => self.file_changed(&path),
                 }

@@ -2,10 +2,10 @@
 //! a time-out and without a tick of its own. Between two events the process sleeps, and so may the
 //! device: no timer here wakes it from standby.
 
-mod addresses;
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod inotify;
+mod known;
 mod netlink;
 mod nudges;
 mod signals;
@@ -47,8 +47,12 @@ pub enum Woken {
     Watchdog,
     /// The wall clock was set, or the device is back from standby.
     ClockChanged,
-    /// A network address or route has come, gone or changed; or that may be so.
-    Network,
+    /// A network link, address or route has come, gone or changed; or that may be so.
+    Network {
+        /// The network may be back, though it looks as it did before: a link has come up, or more
+        /// has happened than the kernel could tell.
+        returned: bool,
+    },
     /// A display has come, gone or changed.
     Hotplug,
     /// This file, one of [`Watch::set_files`], has come, gone or changed; or that may be so.

@@ -10,6 +10,8 @@ use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
 use tokend::clock::boot;
 use tokend::watch::{Watch, Woken};
 
+const CHANGED: Woken = Woken::Network { returned: false };
+const RETURNED: Woken = Woken::Network { returned: true };
 const CHILD: &str = "TOKEND_TEST_CHILD";
 /// Bounds a failing test; none that passes waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -85,20 +87,64 @@ fn the_network_wakes_when_it_changes_and_not_when_a_lease_is_renewed() {
     }
     let mut watch = Watch::new().unwrap();
     ip("link set lo up");
-    assert_woken(&mut watch, Woken::Network);
+    assert_woken(&mut watch, CHANGED);
     ip("address add 192.0.2.1/24 dev lo valid_lft 1000 preferred_lft 1000");
-    assert_woken(&mut watch, Woken::Network);
+    assert_woken(&mut watch, CHANGED);
     ip("address change 192.0.2.1/24 dev lo valid_lft 900 preferred_lft 900");
     assert_quiet(&mut watch);
     ip("route add default via 192.0.2.2");
-    assert_woken(&mut watch, Woken::Network);
+    assert_woken(&mut watch, CHANGED);
     ip("-6 address add 2001:db8::1/64 dev lo nodad");
-    assert_woken(&mut watch, Woken::Network);
+    assert_woken(&mut watch, CHANGED);
     ip("route del default");
-    assert_woken(&mut watch, Woken::Network);
+    assert_woken(&mut watch, CHANGED);
     ip("address del 192.0.2.1/24 dev lo");
-    assert_woken(&mut watch, Woken::Network);
+    assert_woken(&mut watch, CHANGED);
     assert_quiet(&mut watch);
+}
+
+#[test]
+fn a_link_wakes_when_its_carrier_goes_and_comes_though_nothing_else_changes() {
+    if !is_child() {
+        return in_a_network_of_its_own();
+    }
+    ip("link add eth0 type veth peer name far");
+    // No other message may stand in for the link's.
+    for name in ["eth0", "far"] {
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1").unwrap();
+    }
+    ip("address add 192.0.2.1/24 dev eth0");
+    ip("link set eth0 up");
+    let mut watch = Watch::new().unwrap();
+    ip("link set far up");
+    wait_for(&mut watch, &RETURNED);
+    ip("link set far down");
+    wait_for(&mut watch, &CHANGED);
+    ip("link set far up");
+    wait_for(&mut watch, &RETURNED);
+    ip("link set eth0 down");
+    wait_for(&mut watch, &CHANGED);
+    ip("link set eth0 up");
+    wait_for(&mut watch, &RETURNED);
+}
+
+#[test]
+fn a_flood_of_changes_that_no_buffer_holds_ends_with_a_return() {
+    if !is_child() {
+        return in_a_network_of_its_own();
+    }
+    let mut watch = Watch::new().unwrap();
+    ip("link set lo up");
+    let changes: String = (0..4000)
+        .map(|n| format!("address add 192.0.{}.{}/32 dev lo\n", n / 250, 1 + n % 250))
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("changes");
+    std::fs::write(&file, changes).unwrap();
+    ip(&format!("-batch {}", file.display()));
+    assert_woken(&mut watch, RETURNED);
+    ip("address del 192.0.0.1/32 dev lo");
+    assert_woken(&mut watch, CHANGED);
 }
 
 #[test]
@@ -152,6 +198,18 @@ fn ip(arguments: &str) {
 /// The kernel reports before `ip` ends: whatever was to come is there.
 fn assert_woken(watch: &mut Watch, by: Woken) {
     assert_eq!(watch.wait(Some(boot().after(PATIENCE))).unwrap(), [by]);
+}
+
+/// A carrier is reported a moment later.
+fn wait_for(watch: &mut Watch, wanted: &Woken) {
+    let end = boot().after(PATIENCE);
+    loop {
+        let woken = watch.wait(Some(end)).unwrap();
+        assert!(!woken.contains(&Woken::Deadline), "{wanted:?} has not come");
+        if woken.contains(wanted) {
+            return;
+        }
+    }
 }
 
 fn assert_quiet(watch: &mut Watch) {

@@ -12,14 +12,16 @@ use crate::lifecycle::Event;
 use crate::view::Face;
 
 impl Daemon {
-    /// The network may be another one: data, and whether it has come back.
-    pub(super) fn network_changed(&mut self) {
+    /// The network may be another one: data, and whether it has come back. One that `returned` may
+    /// have no line that is new.
+    pub(super) fn network_changed(&mut self, returned: bool) {
         self.device_changed();
         let network = device::network_fingerprint(&self.options.root);
         let came = network.difference(&self.network).next().is_some();
+        let returned = returned && !network.is_empty();
         self.network = network;
-        if came {
-            log::debug!("the network has changed");
+        if came || returned {
+            log::debug!("the network is another one, or is back");
             self.feed(Event::NetworkBack);
         }
     }

@@ -99,6 +99,9 @@ impl Lifecycle {
                 let text = format!("registration failed: {reason}");
                 track.fail(ErrorName::Unavailable, text, now.boot);
                 track.plan = Plan::backoff(now.boot, track.failures, floor, &mut self.rng);
+                if flight.network_came {
+                    track.plan.network_is_back(now.boot, &mut self.rng);
+                }
             }
         }
     }
@@ -241,6 +244,9 @@ impl Lifecycle {
                         track.fail(ErrorName::Unavailable, text, now.boot);
                         let failures = track.failures;
                         track.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
+                        if flight.network_came {
+                            track.plan.network_is_back(now.boot, &mut self.rng);
+                        }
                     }
                     Failure::InvalidClient { .. } => {}
                 }

@@ -97,6 +97,8 @@ pub(super) struct Flight {
     pub(super) discard: bool,
     /// Another statement has come into force meanwhile: the answer decides nothing about its plans.
     pub(super) overtaken: bool,
+    /// The network came back meanwhile: should the request fail, it may have gone out by the old one.
+    pub(super) network_came: bool,
 }
 
 /// What a request is for.

@@ -196,15 +196,36 @@ impl Lifecycle {
     }
 
     pub(super) fn network_back(&mut self, now: Now) {
-        let recent = |heard: BootTime| now.boot.since(heard) < NETWORK_EVERY;
-        if self.network_heard.is_some_and(recent) {
+        let next = self.network_heard.map(|heard| heard.after(NETWORK_EVERY));
+        // Not dropped but put off: the last time may be the one that lasts.
+        self.network_again = next.filter(|next| *next > now.boot);
+        if self.network_again.is_some() {
             return;
         }
         self.network_heard = Some(now.boot);
         for app in self.apps.values_mut() {
             app.registration.plan.network_is_back(now.boot, &mut self.rng);
             app.fetching.plan.network_is_back(now.boot, &mut self.rng);
+            if let Some(flight) = &mut app.flight {
+                flight.network_came = true;
+            }
         }
+    }
+
+    /// What was put off, where there is still a backoff to end.
+    pub(super) fn network_is_still_back(&mut self, now: Now) {
+        if self.network_again.take_if(|at| *at <= now.boot).is_some() && self.backs_off() {
+            let text =
+                "the network came back again within the minute: acting on that now".to_owned();
+            self.actions.push(Action::Log { level: log::Level::Debug, text });
+            self.network_back(now);
+        }
+    }
+
+    /// Whether the network could end anything.
+    pub(super) fn backs_off(&self) -> bool {
+        let tracks = self.apps.values().flat_map(|app| [&app.registration, &app.fetching]);
+        tracks.into_iter().any(|track| track.plan.floor.is_some())
     }
 
     /// The wall clock has been set, or somebody vouches for it now: the end of a token keeps its

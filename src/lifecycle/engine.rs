@@ -30,6 +30,8 @@ pub struct Lifecycle {
     pub(super) offset: i64,
     pub(super) clock_set: bool,
     pub(super) network_heard: Option<BootTime>,
+    /// It came back once more within the minute: this is when that counts.
+    pub(super) network_again: Option<BootTime>,
     requests: RequestId,
     records: u64,
     pub(super) actions: Vec<Action>,
@@ -61,6 +63,7 @@ impl Lifecycle {
             store: StoreState::Opening,
             offset: offset(now),
             network_heard: None,
+            network_again: None,
             requests: 0,
             records: 0,
             actions: vec![Action::OpenStore],
@@ -92,7 +95,8 @@ impl Lifecycle {
             }
             _ => None,
         };
-        apps.chain(store).min()
+        let network = self.network_again.filter(|_| self.backs_off());
+        apps.chain(store).chain(network).min()
     }
 
     /// The applications that exist, by name.
@@ -138,6 +142,7 @@ impl Lifecycle {
     /// Does all that is due.
     fn advance(&mut self, now: Now) {
         self.advance_store(now);
+        self.network_is_still_back(now);
         for app in self.apps.values_mut() {
             app.drop_dead_token(now.boot);
             app.admit_parked(&self.boot_id, now, &mut self.rng);
@@ -248,6 +253,7 @@ impl Lifecycle {
                 permit,
                 discard: false,
                 overtaken: false,
+                network_came: false,
             });
         }
     }

@@ -19,6 +19,7 @@ use super::roots::{self, Roots};
 use super::{Context, Failure, wire};
 
 mod connect;
+mod race;
 mod reason;
 
 #[cfg(test)]

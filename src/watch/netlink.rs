@@ -11,11 +11,13 @@ use rustix::net::{
 };
 
 use super::Woken;
-use super::addresses::Addresses;
+use super::known::{Known, News};
 use super::source::Source;
 
-/// Addresses and routes. Not links: a wireless one has events at every scan.
-const ROUTE_GROUPS: u32 = (libc::RTMGRP_IPV4_IFADDR
+/// Addresses, routes and links: a cable that is pulled and put back changes nothing but its link, and
+/// where an interface goes down, its IPv4 routes go without a word.
+const ROUTE_GROUPS: u32 = (libc::RTMGRP_LINK
+    | libc::RTMGRP_IPV4_IFADDR
     | libc::RTMGRP_IPV6_IFADDR
     | libc::RTMGRP_IPV4_ROUTE
     | libc::RTMGRP_IPV6_ROUTE)
@@ -25,18 +27,19 @@ const UEVENTS_OF_THE_KERNEL: u32 = 1;
 /// More than the kernel puts into a message of these groups.
 const MESSAGE_MAX: usize = 8192;
 
-/// Changes of addresses and routes. A lifetime that is merely prolonged is none.
+/// Changes of addresses, routes and links. A lifetime that is merely prolonged is none, and neither
+/// is the scan of a wireless interface.
 #[derive(Debug)]
 pub(super) struct Network {
     socket: Netlink,
-    addresses: Addresses,
+    known: Known,
 }
 
 impl Network {
     pub(super) fn new() -> io::Result<Self> {
         // No protocol is NETLINK_ROUTE.
         let socket = Netlink::open(None, ROUTE_GROUPS)?;
-        Ok(Self { socket, addresses: Addresses::default() })
+        Ok(Self { socket, known: Known::default() })
     }
 }
 
@@ -46,19 +49,19 @@ impl Source for Network {
     }
 
     fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
-        let mut changed = false;
-        let addresses = &mut self.addresses;
+        let mut news = News::None;
+        let known = &mut self.known;
         self.socket.drain(|received| {
-            changed |= match received {
-                Received::Message(message) => addresses.is_news(message),
+            news = news.max(match received {
+                Received::Message(message) => known.news(message),
                 Received::Lost => {
-                    addresses.forget();
-                    true
+                    known.forget();
+                    News::Return
                 }
-            };
+            });
         })?;
-        if changed {
-            woken.push(Woken::Network);
+        if news > News::None {
+            woken.push(Woken::Network { returned: news == News::Return });
         }
         Ok(())
     }

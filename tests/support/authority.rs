@@ -5,7 +5,7 @@
 //! carries one request.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -59,7 +59,8 @@ impl Default for Options {
 /// A running server. Dropped: its connections break off and its threads end.
 pub struct Authority {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    /// With the port, where it is not the scheme's own.
+    host: String,
     scheme: &'static str,
     acceptor: Option<JoinHandle<()>>,
     dir: TempDir,
@@ -88,10 +89,24 @@ impl Authority {
     /// No port, no certificate or no temporary file.
     pub fn start(options: Options) -> Result<Self, Failure> {
         let failure = |error| Failure::new("cannot start the authorization server", error);
-        let dir =
-            tempfile::Builder::new().prefix("tokend-authority-").tempdir().map_err(failure)?;
         let listener = TcpListener::bind("127.0.0.1:0").map_err(failure)?;
         let address = listener.local_addr().map_err(failure)?;
+        Self::start_on(listener, address.to_string(), &Certificates::new()?, options)
+    }
+
+    /// Starts a server behind this listener, whose clients know it as `host`.
+    ///
+    /// # Errors
+    /// No temporary file.
+    pub fn start_on(
+        listener: TcpListener,
+        host: String,
+        certificates: &Certificates,
+        options: Options,
+    ) -> Result<Self, Failure> {
+        let failure = |error| Failure::new("cannot start the authorization server", error);
+        let dir =
+            tempfile::Builder::new().prefix("tokend-authority-").tempdir().map_err(failure)?;
         let state = State {
             log: Log::default(),
             clients: HashMap::new(),
@@ -115,11 +130,10 @@ impl Authority {
             lines: Lines::default(),
         });
         let scheme = if options.tls { "https" } else { "http" };
-        let mut server = Self { shared, address, scheme, acceptor: None, dir };
+        let mut server = Self { shared, host, scheme, acceptor: None, dir };
         if options.tls {
-            let certificates = Certificates::new()?;
-            server.use_certificates(&certificates);
-            server.trust(&certificates)?;
+            server.use_certificates(certificates);
+            server.trust(certificates)?;
         }
         let shared = server.shared.clone();
         server.acceptor = Some(thread::spawn(move || accept(&shared, &listener)));
@@ -138,7 +152,7 @@ impl Authority {
 
     /// What goes into `url`.
     pub fn origin(&self) -> String {
-        format!("{}://{}", self.scheme, self.address)
+        format!("{}://{}", self.scheme, self.host)
     }
 
     /// What goes into `ca_file`; without TLS there is no such file.

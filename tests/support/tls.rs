@@ -22,6 +22,14 @@ impl Certificates {
         Self::make(&["127.0.0.1", "localhost"], (1975, 4096)).map_err(failure)
     }
 
+    /// For this host, valid now.
+    ///
+    /// # Errors
+    /// No key or no certificate can be made.
+    pub fn of(host: &str) -> Result<Self, Failure> {
+        Self::make(&[host], (1975, 4096)).map_err(failure)
+    }
+
     /// For another host: a client must refuse it.
     pub fn of_another_host() -> Result<Self, Failure> {
         Self::make(&["elsewhere.invalid"], (1975, 4096)).map_err(failure)

@@ -103,14 +103,26 @@ fn that_an_application_was_removed_is_written_once_the_disk_takes_it() {
     assert!(world.disk[&app("cinema")].token.is_some());
 }
 
-#[test]
-fn a_network_that_comes_back_ends_a_backoff() {
-    let mut world = World::ready(3600);
+/// Long out of reach of the server, and without a token.
+fn failing(seed: u64) -> World {
+    let mut world = World::new();
+    world.seed = seed;
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.start();
+    world.want(0);
+    world.register_ok();
+    world.token_ok(3600);
     world.run(seconds(3600));
     for _ in 0..20 {
         assert!(world.run_to_request(seconds(601)));
         world.answer_token(Err(unavailable()));
     }
+    world
+}
+
+#[test]
+fn a_network_that_comes_back_ends_a_backoff() {
+    let mut world = failing(2);
     world.handle(Event::NetworkBack);
     let back = world.now.boot;
     world.want(0);
@@ -120,6 +132,43 @@ fn a_network_that_comes_back_ends_a_backoff() {
     world.handle(Event::NetworkBack);
     assert_eq!(world.view().retry_at, planned, "at most once a minute");
     assert!(world.now.boot.since(back) <= seconds(5));
+}
+
+#[test]
+fn a_network_that_comes_back_again_within_the_minute_counts_at_its_end() {
+    for seed in 0..20 {
+        let mut world = failing(seed);
+        world.handle(Event::NetworkBack);
+        let back = world.now.boot;
+        world.want(0);
+        assert!(world.run_to_request(seconds(5)));
+        world.answer_token(Err(unavailable()));
+        world.handle(Event::NetworkBack);
+        world.run(seconds(60).saturating_sub(world.now.boot.since(back)));
+        world.want(0);
+        assert!(world.run_to_request(seconds(6)), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_request_that_was_under_way_when_the_network_came_back_is_soon_followed_by_another() {
+    for seed in 0..20 {
+        let mut world = failing(seed);
+        assert!(world.run_to_request(seconds(601)));
+        world.handle(Event::NetworkBack);
+        world.answer_token(Err(unavailable()));
+        world.want(0);
+        assert!(world.run_to_request(seconds(5)), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_network_that_keeps_coming_back_wakes_no_daemon_that_has_nothing_to_try_again() {
+    let mut world = World::ready(21_600);
+    let planned = world.life.deadline(world.now);
+    world.handle(Event::NetworkBack);
+    world.handle(Event::NetworkBack);
+    assert_eq!(world.life.deadline(world.now), planned);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! From a name to a TLS connection, under one deadline: ureq's own pieces lack a limit on the
-//! number of lookups that hang, on http to other machines, and on a peer that reads slowly.
+//! number of lookups that hang, on http to other machines, on addresses that do not answer, and on
+//! a peer that reads slowly.
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -18,6 +19,8 @@ use ureq::unversioned::transport::time::Instant;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector, Transport,
 };
+
+use super::race::connect_any;
 
 /// Where an exchange ended before anything of the request was sent. Wrapped in
 /// [`ureq::Error::Other`].
@@ -145,7 +148,7 @@ impl Drop for Place {
 
 // ---- addresses to a connection --------------------------------------------------------------
 
-/// Connects to the first address that answers.
+/// Connects to whichever address answers first.
 #[derive(Debug)]
 pub(super) struct Tcp;
 
@@ -159,30 +162,13 @@ impl<In: Transport> Connector<In> for Tcp {
     ) -> Result<Option<Stream>, ureq::Error> {
         let clock = details.current_time.clone();
         let deadline = Deadline { clock, end: details.now + details.timeout.after };
-        let stream = connect_any(&details.addrs, &deadline).map_err(Unsent::Connect)?;
+        let stream = connect_any(&details.addrs, || deadline.left().ok())
+            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
+            .map_err(|error| Unsent::Connect(timed(error)))?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         Ok(Some(Stream { stream, buffers, deadline }))
     }
-}
-
-/// Each address but the last gets half of what time is left. Of several failures the first is told:
-/// it is that of the address which the system prefers.
-fn connect_any(addresses: &[SocketAddr], deadline: &Deadline) -> Result<TcpStream, ureq::Error> {
-    let mut failure = None;
-    for (i, address) in addresses.iter().enumerate() {
-        let left = deadline.left()?;
-        let share = if i + 1 == addresses.len() { left } else { left / 2 };
-        let share = share.max(Duration::from_millis(1));
-        match TcpStream::connect_timeout(address, share) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => failure = failure.or(Some(error)),
-        }
-    }
-    Err(failure.map_or(ureq::Error::HostNotFound, timed))
 }
 
 /// The moment at which the whole request ends, by ureq's clock (`CLOCK_MONOTONIC`).
