@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use tokend::cli::{self, Command};
 
 fn main() -> ExitCode {
+    // Before anything can panic, whatever the build does with a panic.
+    tokend::harden::end_on_panic();
     match cli::parse(std::env::args_os().skip(1)) {
         Ok(Command::Run(options)) => run(*options),
         Ok(command) => cli::execute(command),
