@@ -1,5 +1,6 @@
 //! The tokend binary: arguments, run, error chain, exit code.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use tokend::cli::{self, Command};
@@ -28,7 +29,8 @@ fn run(options: tokend::daemon::Options) -> ExitCode {
     for line in cli::chain(&error).lines() {
         log::error!("{line}");
         if !tokend::logging::is_on_stderr() {
-            eprintln!("tokend: {line}");
+            // Not eprintln, which panics where stderr is full: the exit code must come through.
+            let _ = writeln!(io::stderr(), "tokend: {line}");
         }
     }
     ExitCode::from(code)
