@@ -8,6 +8,7 @@ usage() {
 usage: cross/install.sh [OPTION...] DESTDIR
 
   --binary FILE       the program (target/release/tokend)
+  --platform NAME     with the configuration of cross/platforms/NAME: rdk, webos or generic
   --prefix DIR        where all but the configuration goes (/usr)
   --bindir DIR        the program's directory on the device (PREFIX/bin)
   --sysconfdir DIR    the configuration's parent on the device (/etc)
@@ -29,19 +30,20 @@ fail() {
 # The checkout, wherever this is called from; relative arguments are the caller's.
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 binary=$here/target/release/tokend
-prefix=/usr bindir='' sysconfdir=/etc unitdir='' sysusersdir='' dbusdir='' docdir='' destdir=''
+platform='' prefix=/usr bindir='' sysconfdir=/etc unitdir='' sysusersdir='' dbusdir='' docdir='' destdir=''
 
 while [ $# -gt 0 ]; do
     case $1 in
         --help) usage; exit 0 ;;
-        --binary | --prefix | --bindir | --sysconfdir | --unitdir | --sysusersdir | --dbusdir | --docdir)
+        --binary | --platform | --prefix | --bindir | --sysconfdir | --unitdir | --sysusersdir | --dbusdir | --docdir)
             [ -n "${2:-}" ] || fail "$1 needs a value" 64
             case $1:$2 in
-                --binary:* | --*:/*) ;;
+                --binary:* | --platform:* | --*:/*) ;;
                 *) fail "$1 $2: not an absolute path" 64 ;;
             esac
             case $1 in
                 --binary) binary=$2 ;;
+                --platform) platform=$2 ;;
                 --prefix) prefix=$2 ;;
                 --bindir) bindir=$2 ;;
                 --sysconfdir) sysconfdir=$2 ;;
@@ -74,13 +76,22 @@ case $bindir in
     *[!A-Za-z0-9/._+-]*) fail "--bindir $bindir: a unit file takes only letters, digits and /._+- here" 64 ;;
 esac
 
+sample=''
+if [ -n "$platform" ]; then
+    sample=$here/cross/platforms/$platform
+    case $platform in */* | .*) sample='' ;; esac
+    [ -f "$sample/tokend.toml" ] || fail "--platform $platform: rdk, webos or generic" 64
+fi
+policy=$here/systemd/tv.tokend.conf
+[ ! -f "$sample/tv.tokend.conf" ] || policy=$sample/tv.tokend.conf
+
 # One loop for both: first look, then write.
 # MODE SOURCE TARGET; the mode "text" stands for 0644 with the program's path put in.
 each_file() {
     "$1" 0755 "$binary" "$bindir/tokend"
     "$1" text "$here/systemd/tokend.service" "$unitdir/tokend.service"
     "$1" text "$here/systemd/tv.tokend.service" "$dbusdir/system-services/tv.tokend.service"
-    "$1" 0644 "$here/systemd/tv.tokend.conf" "$dbusdir/system.d/tv.tokend.conf"
+    "$1" 0644 "$policy" "$dbusdir/system.d/tv.tokend.conf"
     "$1" 0644 "$here/systemd/tokend.sysusers" "$sysusersdir/tokend.conf"
     for interface in "$here"/systemd/tv.tokend*.xml; do
         "$1" 0644 "$interface" "$dbusdir/interfaces/${interface##*/}"
@@ -90,6 +101,16 @@ each_file() {
     done
     for example in "$here"/systemd/examples/*.conf; do
         "$1" 0644 "$example" "$docdir/examples/${example##*/}"
+    done
+    [ -n "$sample" ] || return 0
+    # The place of what comes with the image; what /etc/tokend has replaces it.
+    "$1" 0644 "$sample/tokend.toml" /usr/lib/tokend/tokend.toml
+    "$1" 0644 "$sample/applications.d/cinema.toml" "$docdir/examples/cinema.toml"
+    for dropin in "$sample"/tokend.service.d/*.conf; do
+        "$1" text "$dropin" "$unitdir/tokend.service.d/${dropin##*/}"
+    done
+    for group in "$sample"/*.sysusers; do
+        [ ! -f "$group" ] || "$1" 0644 "$group" "$sysusersdir/tokend-$(basename "$group" .sysusers).conf"
     done
 }
 

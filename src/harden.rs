@@ -1,7 +1,7 @@
 //! What the process gives up before it holds a secret: its memory shows in no core file and to no
-//! debugger, and what it creates is its own.
+//! debugger, and what it creates is its own. And that it does not go on after a panic.
 
-use std::io;
+use std::{io, panic, process};
 
 use rustix::fs::Mode;
 use rustix::process::{
@@ -21,4 +21,16 @@ pub fn process() -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     Ok(())
+}
+
+/// From here on a panic in any thread ends the whole process, with SIGABRT, once it has said where.
+/// The release profile does that by itself (`panic = "abort"`); a build that has to unwind, as
+/// Yocto's has, would lose one thread and go on without it: without its bus, or without the answer
+/// to a request, and nobody would start it again.
+pub fn end_on_panic() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        process::abort();
+    }));
 }

@@ -1,6 +1,7 @@
 //! The tokend binary: arguments, run, error chain, exit code.
 
 use std::alloc::System;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use tokend::cli::{self, Command};
@@ -12,6 +13,8 @@ use zeroizing_alloc::ZeroAlloc;
 static HEAP: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
+    // Before anything can panic, whatever the build does with a panic.
+    tokend::harden::end_on_panic();
     match cli::parse(std::env::args_os().skip(1)) {
         Ok(Command::Run(options)) => run(*options),
         Ok(command) => cli::execute(command),
@@ -33,7 +36,8 @@ fn run(options: tokend::daemon::Options) -> ExitCode {
     for line in cli::chain(&error).lines() {
         log::error!("{line}");
         if !tokend::logging::is_on_stderr() {
-            eprintln!("tokend: {line}");
+            // Not eprintln, which panics where stderr is full: the exit code must come through.
+            let _ = writeln!(io::stderr(), "tokend: {line}");
         }
     }
     ExitCode::from(code)

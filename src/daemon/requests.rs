@@ -1,6 +1,5 @@
 //! Each request to the server is a short-lived thread of its own.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use super::{Daemon, Mail, Post};
@@ -35,7 +34,9 @@ impl Daemon {
         let name = app.clone();
         let work = move || {
             let wanted = Registration { statement: &text, redirect_uri: redirect_uri.as_deref() };
-            let result = guarded(|| oauth::register(&context, &wanted));
+            let result = oauth::register(&context, &wanted);
+            // What the request took is free now.
+            memory::give_back();
             post.send(Mail::Registered { app, request, result });
         };
         let failed = |app, result| Mail::Registered { app, request, result };
@@ -55,7 +56,8 @@ impl Daemon {
         let name = app.clone();
         let work = move || {
             let Credentials { client_id, client_secret, .. } = &credentials;
-            let result = guarded(|| oauth::token(&context, client_id, client_secret));
+            let result = oauth::token(&context, client_id, client_secret);
+            memory::give_back();
             post.send(Mail::Fetched { app, request, result });
         };
         let failed = |app, result| Mail::Fetched { app, request, result };
@@ -86,17 +88,6 @@ fn start<T>(
         let result = Err(not_sent(&format!("no thread for the request could be started: {error}")));
         post.send(failed(app, result));
     }
-}
-
-/// Where panics unwind, one of them ends the request and not the daemon. What the request took of
-/// memory is free afterwards.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let reason = "the request ended unexpectedly (a fault in tokend)".to_owned();
-        Err(Failure::Unavailable { reason, tls: false, sent: true })
-    });
-    memory::give_back();
-    result
 }
 
 fn not_sent(reason: &str) -> Failure {

@@ -1,0 +1,20 @@
+require ../../../tokend.inc
+
+inherit cargo cargo-update-recipe-crates
+
+SRC_URI = "${TOKEND_SRC_URI}"
+require ${BPN}-crates.inc
+
+# The seal in secure hardware: the program then loads the PKCS#11 module that tokend.toml names. Which
+# module (optee-client, tpm2-pkcs11) is the image's choice.
+PACKAGECONFIG ??= "pkcs11"
+PACKAGECONFIG[pkcs11] = "--features=pkcs11,,,"
+# Newer releases pass PACKAGECONFIG_CONFARGS themselves, scarthgap does not; cargo takes it twice.
+CARGO_BUILD_FLAGS:append = " --no-default-features ${PACKAGECONFIG_CONFARGS}"
+
+# Yocto's standard library has no abort; a panic ends tokend all the same (src/harden.rs).
+export CARGO_PROFILE_RELEASE_PANIC = "unwind"
+# Yocto strips, and keeps the symbols for -dbg.
+export CARGO_PROFILE_RELEASE_STRIP = "none"
+
+TOKEND_PROGRAM = "${B}/target/${CARGO_TARGET_SUBDIR}/tokend"
