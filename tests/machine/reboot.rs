@@ -9,7 +9,6 @@ use super::kernel_clock;
 use super::support::authority::Authority;
 use super::support::bus::Bus;
 use super::support::player::Player;
-use super::support::statement;
 use super::support::tokend::{Application, Device, Program, Tokend};
 
 /// What is here at the end of a boot is there in the next one: `/init` sees to it.
