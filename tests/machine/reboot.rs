@@ -13,6 +13,8 @@ use super::support::tokend::{Application, Device, Program, Tokend};
 
 /// What is here at the end of a boot is there in the next one: `/init` sees to it.
 const HANDED_OVER: &str = "/handover";
+/// 2030-03-17T17:46:40Z.
+const SOME_DATE: i64 = 1_900_000_000;
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -28,7 +30,7 @@ fn note(name: &str) -> String {
 
 #[test]
 fn before() {
-    let _machine = Machine::enter();
+    let machine = Machine::enter();
     for confirmed in [true, false] {
         if confirmed {
             kernel_clock::confirm();
@@ -38,14 +40,19 @@ fn before() {
         let served = served(6 * HOUR);
         let name = if confirmed { "confirmed" } else { "unconfirmed" };
         let (origin, token) = (served.home.authority.origin(), &served.token);
-        let dir = PathBuf::from(HANDED_OVER).join(name);
-        copy(&served.home.device.state(), &dir);
         let applications = served.home.device.config().join("applications.d");
         let statement = fs::read_to_string(applications.join("cinema.jwt")).unwrap();
         let end = served.player.properties(CINEMA).expires_at;
         let notes = [origin, token.clone(), statement, end.to_string(), boot_id()];
-        fs::write(dir.with_extension("notes"), notes.join("\n")).unwrap();
         served.tokend.kill();
+
+        // The files are packed by a busybox that cannot read one of a date after 2038.
+        let today = date() as i64;
+        machine.set_date(SOME_DATE);
+        let dir = PathBuf::from(HANDED_OVER).join(name);
+        copy(&served.home.device.state(), &dir);
+        fs::write(dir.with_extension("notes"), notes.join("\n")).unwrap();
+        machine.move_date(today - SOME_DATE);
     }
 }
 
@@ -68,7 +75,7 @@ impl Later {
         let notes: Vec<&str> = notes.lines().collect();
         let [origin, token, statement, end, id] = notes[..] else { panic!("{notes:?}") };
         assert_ne!(id, boot_id(), "this is another boot");
-        let (authority, bus) = (Authority::https(), Bus::start().unwrap());
+        let (authority, bus) = (Authority::https(), start_bus());
         let program = Program { runner: Vec::new(), tokend: "/usr/bin/tokend".into() };
         let mut device = Device::new(&authority, &bus, program).unwrap();
         device.set("server", "url", &format!("{origin:?}"));
