@@ -125,6 +125,7 @@ pub fn household() -> Household {
 /// configuration either: it is started in another year, and runs on in this one.
 pub fn start_bus() -> Bus {
     let (date, boot_then) = (seconds(ClockId::Realtime), boot());
+    let confirmed = kernel_clock::is_confirmed();
     let too_late = cfg!(target_pointer_width = "32") && date > i64::from(i32::MAX) - HOUR as i64;
     if too_late {
         set(i64::from(i32::MAX) - 10 * HOUR as i64);
@@ -132,6 +133,10 @@ pub fn start_bus() -> Bus {
     let bus = Bus::start().unwrap();
     if too_late {
         set(date + boot() - boot_then);
+        // A clock that was set is doubtful again.
+        if confirmed {
+            kernel_clock::confirm();
+        }
     }
     bus
 }
