@@ -97,6 +97,9 @@ pub enum Command {
     Reload(BusAddress),
     /// `forget`
     Forget(BusAddress, AppId, bool),
+    /// What tokend runs itself, with a PKCS#11 module in it.
+    #[cfg(feature = "pkcs11")]
+    Pkcs11Child,
 }
 
 /// Reads the arguments behind the program's name.
@@ -169,6 +172,8 @@ impl Given {
                 let id = needed(&name, id.as_deref())?;
                 (&["bus", "yes"], Command::Forget(self.bus(), id, self.yes))
             }
+            #[cfg(feature = "pkcs11")]
+            crate::seal::pkcs11::child::ARGUMENT => (&[], Command::Pkcs11Child),
             _ => return Err(Usage(format!("unknown command \"{name}\""))),
         };
         let takes_id = matches!(name.as_str(), "status" | "token" | "headers" | "forget");
@@ -256,6 +261,8 @@ pub fn execute(command: Command) -> ExitCode {
         Command::Reload(bus) => reload::run(&bus),
         Command::Forget(bus, id, yes) => forget::run(&bus, &id, yes),
         Command::Run(_) => return ExitCode::from(EX_USAGE),
+        #[cfg(feature = "pkcs11")]
+        Command::Pkcs11Child => return crate::seal::pkcs11::child::run(),
     };
     match said {
         Ok(text) => print(&text, ExitCode::SUCCESS),

@@ -39,7 +39,7 @@ use self::pair::Single;
 use self::proof::Proof;
 use crate::model::{AppId, Filed, Record, StatementDigest, Stored, Token};
 use crate::seal::envelope::{Opened, Subject};
-use crate::seal::{RootKey, RootKeySource};
+use crate::seal::{RootKey, RootKeySource, SealError};
 
 /// The sealed files of one state directory, under a root key that is proven to be theirs.
 ///
@@ -59,11 +59,20 @@ pub struct Store {
 impl Store {
     /// Asks for the root key and proves it. Where it is wrong or cannot be had, nothing is written.
     pub fn open(dir: Arc<StateDir>, source: &mut dyn RootKeySource) -> Result<Self, OpenError> {
-        let sealed = proof::sealed_files(&dir)?;
+        let key = source.root_key(dir.is_empty()?);
+        Self::open_with(dir, key, source)
+    }
+
+    /// [`Store::open`] with what `source` has answered already. It was told the truth about
+    /// [`StateDir::is_empty`], and nothing was written since.
+    pub fn open_with(
+        dir: Arc<StateDir>,
+        key: Result<RootKey, SealError>,
+        source: &dyn RootKeySource,
+    ) -> Result<Self, OpenError> {
         let seal = source.name();
-        let root = source
-            .root_key(sealed.is_empty())
-            .map_err(|source| OpenError::Seal { seal, source })?;
+        let root = key.map_err(|source| OpenError::Seal { seal, source })?;
+        let sealed = proof::sealed_files(&dir)?;
         let Proof::Proven(mut notes) = proof::prove(&dir, &root, &sealed)? else {
             return Err(OpenError::WrongKey { seal, path: dir.path().to_owned() });
         };

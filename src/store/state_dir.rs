@@ -66,6 +66,14 @@ impl StateDir {
         &self.notes
     }
 
+    /// Whether nothing sealed is there, so that every root key is right.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(super::proof::sealed_files(self)?.is_empty())
+    }
+
     /// Deletes everything of one application, durably; false where there was nothing. Needs no
     /// key. After an error some of it may be left.
     pub fn forget(&self, id: &AppId) -> Result<bool, StoreError> {

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::model::{Attempts, Credentials, Origin, Slot};
-use crate::seal::{SealError, envelope};
+use crate::seal::envelope;
 use crate::secret::Secret;
 use crate::time::{BootId, BootTime, WallTime};
 
