@@ -12,6 +12,7 @@
 //! | `key-check` | the proof that a root key is the right one |
 //! | `generated-key` | the root key itself, with `seal = "generated"` |
 //! | `NAME.corrupt` | a damaged file, put aside |
+//! | `.new-NAME` | a file under another root key, while `tokend reseal` moves the store to it |
 //! | `.tmp-NAME` | a file that is being written; left by a power cut, it is removed at start |
 
 mod documents;
@@ -23,6 +24,7 @@ mod look;
 mod names;
 mod pair;
 mod proof;
+mod reseal;
 mod state_dir;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +35,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::errors::{Action, Note, OpenError, StoreError};
 pub use self::look::{Look, Verdict};
+pub use self::reseal::{ResealError, Resealed, reseal};
 pub use self::state_dir::{LockError, StateDir};
 
 use self::pair::Single;

@@ -91,6 +91,9 @@ pub fn chatty_source(seal: &config::Seal, state_dir: &Path) -> Box<dyn RootKeySo
     }
 }
 
+/// The name of the key of the seal `generated`, in the state directory.
+pub const GENERATED_KEY: &str = generated::NAME;
+
 /// Where the key of the seal `generated` is.
 #[must_use]
 pub fn generated_key(state_dir: &Path) -> PathBuf {

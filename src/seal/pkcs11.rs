@@ -41,9 +41,9 @@ impl Source {
         Self { config, chatty, refused: None, stuck: None, warning: None }
     }
 
-    /// The PIN, and what is to be said about its file.
-    fn pin(&self) -> Result<(Option<Zeroizing<Vec<u8>>>, Option<String>), SealError> {
-        let Some(path) = &self.config.pin_file else { return Ok((None, None)) };
+    /// The PIN, without the end of its line.
+    fn pin(&self) -> Result<Option<Zeroizing<Vec<u8>>>, SealError> {
+        let Some(path) = &self.config.pin_file else { return Ok(None) };
         let refused = |error| SealError::Pin { source: Box::new(error) };
         let mut pin = config::read_trusted(path, LONGEST_PIN).map_err(refused)?;
         if pin.last() == Some(&b'\n') {
@@ -56,7 +56,7 @@ impl Source {
             let message = format!("the PIN file {} is empty", path.display());
             return Err(SealError::Pkcs11(message));
         }
-        Ok((Some(pin), readable_by_all(path)))
+        Ok(Some(pin))
     }
 
     fn refusal(&self, why: &str) -> SealError {
@@ -93,7 +93,7 @@ impl RootKeySource for Source {
 
     fn root_key(&mut self, store_is_empty: bool) -> Result<RootKey, SealError> {
         self.check_module()?;
-        let (pin, warning) = self.pin()?;
+        let pin = self.pin()?;
         let fingerprint = pin.as_ref().map(|pin| digest(&SHA256, pin));
         let same = |a: &Digest, b: &Digest| a.as_ref() == b.as_ref();
         if let (Some(now), Some(refused)) = (&fingerprint, &self.refused)
@@ -128,7 +128,7 @@ impl RootKeySource for Source {
                     );
                 }
                 self.refused = None;
-                self.warning = warning;
+                self.warning = self.config.pin_file.as_deref().and_then(readable_by_all);
                 RootKey::new(root).ok_or(SealError::Pkcs11("the root key is too short".into()))
             }
             Answer::NoKey => Err(SealError::NoKey { token: token.clone(), key: key.clone() }),

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::errors::{Action, Note, StoreError};
 use super::files::{Directory, TEMPORARY};
-use super::names;
+use super::{names, reseal};
 use crate::model::AppId;
 use crate::seal::envelope::Subject;
 
@@ -51,6 +51,9 @@ impl StateDir {
         let mut state_dir = Self { files, notes: Vec::new() };
         state_dir.tighten(stat.st_mode);
         state_dir.remove_leftovers().map_err(io("read"))?;
+        let names = state_dir.files.list().map_err(io("read"))?;
+        let settled = reseal::settle(&state_dir.files, &names);
+        state_dir.notes.extend(settled.map_err(io("finish the move to another root key in"))?);
         Ok(state_dir)
     }
 

@@ -4,6 +4,7 @@ mod credentials;
 mod directory;
 mod key;
 mod power_cut;
+mod reseal;
 mod single;
 
 use std::fs;

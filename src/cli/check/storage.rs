@@ -10,7 +10,7 @@ use crate::config::{KeyFile, Seal};
 use crate::daemon::Options;
 use crate::seal::envelope::{self, Subject};
 use crate::seal::{self, RootKey, SealError};
-use crate::store::{LockError, Look, OpenError, Verdict};
+use crate::store::{LockError, Look, OpenError, StoreError, Verdict};
 
 /// The state directory, where it is there and could be looked into.
 pub(super) fn check(
@@ -56,6 +56,9 @@ pub(super) fn check(
             findings.ok("state", message);
         }
         Some(Ok(Verdict::Empty)) => {}
+        Some(Err(error @ StoreError::UnknownVersion { source, .. })) if source.is_move() => {
+            findings.warning("state", chain(&error));
+        }
         Some(Err(error)) => {
             findings.error("state", chain(&OpenError::Store(error)));
         }
