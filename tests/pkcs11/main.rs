@@ -5,6 +5,7 @@
 mod check;
 mod hsm;
 mod modules;
+mod moves;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
