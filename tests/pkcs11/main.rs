@@ -9,3 +9,4 @@ mod moves;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
+mod tpm;
