@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::io;
+use std::mem::ManuallyDrop;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -30,14 +31,9 @@ pub(super) fn answer(
     };
     let answer = open(&module, request).and_then(|(session, info)| {
         let (key, made) = find_or_make(&session, &info, request)?;
-        // Kept until the answer is out.
-        Ok((root(&session, key, request)?, made, session))
+        Ok(Answer::Key { root: root(&session, key, request)?, made })
     });
-    let given = match &answer {
-        Ok((root, made, _)) => give(&Answer::Key { root: root.clone(), made: *made }),
-        Err(failed) => give(failed),
-    };
-    drop(answer);
+    let given = give(&answer.unwrap_or_else(|failed| failed));
     let _ = module.finalize();
     given
 }
@@ -58,13 +54,15 @@ fn load(request: &Request) -> Result<Pkcs11, Answer> {
     Ok(module)
 }
 
-fn open(module: &Pkcs11, request: &Request) -> Result<(Session, TokenInfo), Answer> {
+fn open(module: &Pkcs11, request: &Request) -> Result<(ManuallyDrop<Session>, TokenInfo), Answer> {
     let (slot, info) = find_token(module, request)?;
     let session = if request.generate && !info.write_protected() {
         module.open_rw_session(slot)
     } else {
         module.open_ro_session(slot)
     };
+    // C_Finalize closes it too; and what its drop can log would bring the standard's prose along.
+    let session = session.map(ManuallyDrop::new);
     let token = &request.token;
     let session = session.map_err(failed(format_args!("the token {token:?} opens no session")))?;
     log_in(&session, &info, request)?;
