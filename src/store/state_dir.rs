@@ -50,8 +50,8 @@ impl StateDir {
 
         let mut state_dir = Self { files, notes: Vec::new() };
         state_dir.tighten(stat.st_mode);
-        state_dir.remove_leftovers().map_err(io("read"))?;
         let names = state_dir.files.list().map_err(io("read"))?;
+        state_dir.remove_leftovers(&names);
         let settled = reseal::settle(&state_dir.files, &names);
         state_dir.notes.extend(settled.map_err(io("finish the move to another root key in"))?);
         Ok(state_dir)
@@ -148,13 +148,10 @@ impl StateDir {
         self.notes.push(Note::new(Level::Warn, note));
     }
 
-    fn remove_leftovers(&mut self) -> io::Result<()> {
-        for name in self.files.list()? {
-            if !name.starts_with(TEMPORARY) {
-                continue;
-            }
-            let path = self.path().join(&name);
-            let note = match self.files.remove(&name) {
+    fn remove_leftovers(&mut self, names: &[String]) {
+        for name in names.iter().filter(|name| name.starts_with(TEMPORARY)) {
+            let path = self.path().join(name);
+            let note = match self.files.remove(name) {
                 Ok(_) => Note::new(
                     Level::Info,
                     format!("removed {}, which was never written to its end", path.display()),
@@ -166,7 +163,6 @@ impl StateDir {
             };
             self.notes.push(note);
         }
-        Ok(())
     }
 }
 
