@@ -10,6 +10,8 @@ pub mod forget;
 pub mod headers;
 /// `tokend reload`.
 pub mod reload;
+/// `tokend reseal --from DIR`.
+pub mod reseal;
 /// `tokend status [ID]`.
 pub mod status;
 /// `tokend token ID`.
@@ -54,14 +56,18 @@ Commands:
   reload            let the daemon read its configuration again
   forget ID --yes   delete the client credentials and the token of an application;
                     its viewers are signed out of every TV provider
+  reseal            while tokend is stopped: move all that is stored to the root
+                    key of the configuration, from that of the one in --from
 
 Options:
-  --config DIR      read the configuration from DIR alone   (run, check, device-info)
-                    default: /usr/lib/tokend, /etc/tokend, /run/tokend
-  --state DIR       keep the state in DIR                   (run, check)
+  --config DIR      read the configuration from DIR alone   (run, check, device-info,
+                    default: /usr/lib/tokend, /etc/tokend,   reseal)
+                    /run/tokend
+  --from DIR        the directory of the old tokend.toml    (reseal)
+  --state DIR       keep the state in DIR                   (run, check, reseal)
                     default: $STATE_DIRECTORY, else /var/lib/tokend
   --root DIR        look for device data under DIR          (run, check, device-info)
-  --bus BUS         system, session or a D-Bus address      (all but check)
+  --bus BUS         system, session or a D-Bus address      (all but check, reseal)
                     default: system
   --json            print JSON                              (check, status, device-info)
   --help            print this
@@ -97,6 +103,11 @@ pub enum Command {
     Reload(BusAddress),
     /// `forget`
     Forget(BusAddress, AppId, bool),
+    /// `reseal`: the configuration in force, and the directory of the old one.
+    Reseal(Box<Options>, PathBuf),
+    /// What tokend runs itself, with a PKCS#11 module in it.
+    #[cfg(feature = "pkcs11")]
+    Pkcs11Child,
 }
 
 /// Reads the arguments behind the program's name.
@@ -112,6 +123,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             Arg::Long("version") | Arg::Short('V') => return Ok(Command::Version),
             Arg::Long("config") => given.config = Some(parser.value()?.into()),
+            Arg::Long("from") => given.from = Some(parser.value()?.into()),
             Arg::Long("state") => given.state = Some(parser.value()?.into()),
             Arg::Long("root") => given.root = Some(parser.value()?.into()),
             Arg::Long("bus") => given.bus = Some(parser.value()?.parse()?),
@@ -128,6 +140,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
 #[derive(Debug, Default)]
 struct Given {
     config: Option<PathBuf>,
+    from: Option<PathBuf>,
     state: Option<PathBuf>,
     root: Option<PathBuf>,
     bus: Option<BusAddress>,
@@ -165,10 +178,16 @@ impl Given {
             "token" => (&["bus"], Command::Token(self.bus(), needed(&name, id.as_deref())?)),
             "headers" => (&["bus"], Command::Headers(self.bus(), needed(&name, id.as_deref())?)),
             "reload" => (&["bus"], Command::Reload(self.bus())),
+            "reseal" => {
+                let from = reseal::needed(self.from.clone())?;
+                (&["config", "from", "state"], Command::Reseal(self.options(), from))
+            }
             "forget" => {
                 let id = needed(&name, id.as_deref())?;
                 (&["bus", "yes"], Command::Forget(self.bus(), id, self.yes))
             }
+            #[cfg(feature = "pkcs11")]
+            crate::seal::pkcs11::child::ARGUMENT => (&[], Command::Pkcs11Child),
             _ => return Err(Usage(format!("unknown command \"{name}\""))),
         };
         let takes_id = matches!(name.as_str(), "status" | "token" | "headers" | "forget");
@@ -184,6 +203,7 @@ impl Given {
     fn given(&mut self) -> Vec<&'static str> {
         let all = [
             ("config", self.config.is_some()),
+            ("from", self.from.is_some()),
             ("state", self.state.is_some()),
             ("root", self.root.is_some()),
             ("bus", self.bus.is_some()),
@@ -254,8 +274,17 @@ pub fn execute(command: Command) -> ExitCode {
             Err(error) => Err(error),
         },
         Command::Reload(bus) => reload::run(&bus),
+        Command::Reseal(options, from) => match reseal::run(&options, &from) {
+            Ok(text) => return print(&text, ExitCode::SUCCESS),
+            Err(failure) => {
+                eprintln!("tokend: {}", failure.text());
+                return ExitCode::from(failure.exit_code());
+            }
+        },
         Command::Forget(bus, id, yes) => forget::run(&bus, &id, yes),
         Command::Run(_) => return ExitCode::from(EX_USAGE),
+        #[cfg(feature = "pkcs11")]
+        Command::Pkcs11Child => return crate::seal::pkcs11::child::run(),
     };
     match said {
         Ok(text) => print(&text, ExitCode::SUCCESS),
@@ -333,6 +362,7 @@ mod tests {
             "device-info --bus session --json",
             "reload",
             "forget cinema --yes",
+            "reseal --from /old --config /c --state /s",
             "--help",
             "run --version",
         ] {
@@ -351,6 +381,8 @@ mod tests {
             ("token a b", "unexpected argument \"b\""),
             ("check --bus session", "check takes no --bus"),
             ("run --yes", "run takes no --yes"),
+            ("run --from /old", "run takes no --from"),
+            ("reseal", "reseal needs --from DIR"),
             ("run --quick", "invalid option '--quick'"),
             ("run --bus", "missing argument for option '--bus'"),
             ("run --bus nonsense", "nonsense"),
@@ -371,6 +403,8 @@ mod tests {
             "device-info",
             "reload",
             "forget",
+            "reseal",
+            "--from",
             "--config",
             "--state",
             "--root",

@@ -21,7 +21,7 @@ use crate::device::DeviceInfo;
 use crate::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId};
 use crate::model::{AppId, Credentials};
 use crate::oauth::{AccessToken, Failure};
-use crate::seal;
+use crate::seal::{self, RootKey, SealError};
 use crate::store::StateDir;
 use crate::systemd::Notifier;
 use crate::time::{BootId, Now};
@@ -64,8 +64,18 @@ pub fn run(options: Options) -> Result<(), RunError> {
 /// Everything that comes to the main thread from other threads.
 enum Mail {
     Bus(BusEvent),
-    Registered { app: AppId, request: RequestId, result: Result<Credentials, Failure> },
-    Fetched { app: AppId, request: RequestId, result: Result<AccessToken, Failure> },
+    /// What a slow source of root keys has answered.
+    RootKey(Result<RootKey, SealError>),
+    Registered {
+        app: AppId,
+        request: RequestId,
+        result: Result<Credentials, Failure>,
+    },
+    Fetched {
+        app: AppId,
+        request: RequestId,
+        result: Result<AccessToken, Failure>,
+    },
 }
 
 /// The way for other threads to send [`Mail`].
@@ -224,6 +234,7 @@ impl Daemon {
                     Event::Registered { app, request, result }
                 }
                 Mail::Fetched { app, request, result } => Event::Fetched { app, request, result },
+                Mail::RootKey(key) => self.open_with(key),
                 Mail::Bus(BusEvent::Wanted { app, call, min_validity }) => {
                     Event::Wanted { app, call, min_validity }
                 }
@@ -277,7 +288,7 @@ impl Daemon {
             });
         }
         match action {
-            Action::OpenStore => return Some(self.open_store()),
+            Action::OpenStore => return self.open_store(),
             Action::Load { app } => {
                 return Some(match self.keeper.load(&app) {
                     Ok(stored) => Event::Loaded { app, stored: Box::new(stored) },
@@ -302,8 +313,18 @@ impl Daemon {
         None
     }
 
-    fn open_store(&mut self) -> Event {
-        match self.keeper.open(&self.options.root, &self.settings.device) {
+    /// None where the answer comes by mail: neither the watchdog nor SIGTERM waits for a token.
+    fn open_store(&mut self) -> Option<Event> {
+        let post = self.post.clone();
+        match self.keeper.root_key(move |key| post.send(Mail::RootKey(key))) {
+            Ok(Some(key)) => Some(self.open_with(key)),
+            Ok(None) => None,
+            Err(message) => Some(self.store_failed(message)),
+        }
+    }
+
+    fn open_with(&mut self, key: Result<RootKey, SealError>) -> Event {
+        match self.keeper.open(key, &self.options.root, &self.settings.device) {
             Ok(()) => {
                 self.refresh_faces();
                 for app in self.keeper.absent(&self.applications) {
@@ -312,11 +333,13 @@ impl Daemon {
                 }
                 Event::StoreOpened
             }
-            Err(message) => {
-                self.keeper.complain("storage error, so nothing is registered", &message);
-                Event::StoreFailed { message, final_key: self.keeper.key_is_final() }
-            }
+            Err(message) => self.store_failed(message),
         }
+    }
+
+    fn store_failed(&mut self, message: String) -> Event {
+        self.keeper.complain("storage error, so nothing is registered", &message);
+        Event::StoreFailed { message, final_key: self.keeper.key_is_final() }
     }
 
     /// Takes an application out of use that is configured no longer.

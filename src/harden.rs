@@ -8,6 +8,30 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit, umask,
 };
 
+/// Makes root another user for good, with the groups that this one is in.
+///
+/// # Errors
+/// This process is not root's, or has not all rights of root.
+pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    use nix::unistd::{Gid, Uid, User, initgroups, setgid, setgroups, setuid};
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    let gid = match User::from_uid(uid)? {
+        Some(user) => {
+            let name = std::ffi::CString::new(user.name)?;
+            initgroups(&name, user.gid)?;
+            user.gid
+        }
+        // A container's user that no file knows.
+        None => {
+            setgroups(&[])?;
+            gid
+        }
+    };
+    setgid(gid)?;
+    setuid(uid)?;
+    Ok(())
+}
+
 /// Makes this process not dumpable (other processes of the same user can neither trace it nor read
 /// its memory), takes core files away for good, and creates files for this user alone (umask
 /// 0077). Holds for all threads; a child keeps the limit and the umask, but is dumpable again after

@@ -12,6 +12,7 @@
 //! | `key-check` | the proof that a root key is the right one |
 //! | `generated-key` | the root key itself, with `seal = "generated"` |
 //! | `NAME.corrupt` | a damaged file, put aside |
+//! | `.new-NAME` | a file under another root key, while `tokend reseal` moves the store to it |
 //! | `.tmp-NAME` | a file that is being written; left by a power cut, it is removed at start |
 
 mod documents;
@@ -25,6 +26,7 @@ mod look;
 mod names;
 mod pair;
 mod proof;
+mod reseal;
 mod state_dir;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,13 +37,14 @@ use serde::de::DeserializeOwned;
 
 pub use self::errors::{Action, Note, OpenError, StoreError};
 pub use self::look::{Look, Verdict};
+pub use self::reseal::{ResealError, Resealed, reseal};
 pub use self::state_dir::{LockError, StateDir};
 
 use self::pair::Single;
 use self::proof::Proof;
 use crate::model::{AppId, Filed, Record, StatementDigest, Stored, Token};
 use crate::seal::envelope::{Opened, Subject};
-use crate::seal::{RootKey, RootKeySource};
+use crate::seal::{RootKey, RootKeySource, SealError};
 
 /// The sealed files of one state directory, under a root key that is proven to be theirs.
 ///
@@ -61,11 +64,20 @@ pub struct Store {
 impl Store {
     /// Asks for the root key and proves it. Where it is wrong or cannot be had, nothing is written.
     pub fn open(dir: Arc<StateDir>, source: &mut dyn RootKeySource) -> Result<Self, OpenError> {
-        let sealed = proof::sealed_files(&dir)?;
+        let key = source.root_key(dir.is_empty()?);
+        Self::open_with(dir, key, source)
+    }
+
+    /// [`Store::open`] with what `source` has answered already. It was told the truth about
+    /// [`StateDir::is_empty`], and nothing was written since.
+    pub fn open_with(
+        dir: Arc<StateDir>,
+        key: Result<RootKey, SealError>,
+        source: &dyn RootKeySource,
+    ) -> Result<Self, OpenError> {
         let seal = source.name();
-        let root = source
-            .root_key(sealed.is_empty())
-            .map_err(|source| OpenError::Seal { seal, source })?;
+        let root = key.map_err(|source| OpenError::Seal { seal, source })?;
+        let sealed = proof::sealed_files(&dir)?;
         let Proof::Proven(mut notes) = proof::prove(&dir, &root, &sealed)? else {
             return Err(OpenError::WrongKey { seal, path: dir.path().to_owned() });
         };

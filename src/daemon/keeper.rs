@@ -1,8 +1,10 @@
 //! The store, as the daemon uses it: errors become sentences, notes become log lines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -10,13 +12,20 @@ use crate::cli::chain;
 use crate::config::Application;
 use crate::device::{self, Overrides};
 use crate::lifecycle::Action;
+use crate::memory;
 use crate::model::{AppId, Stored};
-use crate::seal::RootKeySource;
-use crate::store::{Note, StateDir, Store, StoreError};
+use crate::seal::{RootKey, RootKeySource, SealError};
+use crate::store::{Note, OpenError, StateDir, Store, StoreError};
+
+/// Enough to start a process and read its answer.
+const STACK: usize = 256 * 1024;
 
 pub(super) struct Keeper {
     dir: Arc<StateDir>,
-    source: Box<dyn RootKeySource>,
+    /// Locked while it is asked.
+    source: Arc<Mutex<Box<dyn RootKeySource>>>,
+    takes_long: bool,
+    key_is_final: bool,
     store: Option<Store>,
     /// The device's identity, once the store has said what it is.
     identity: Option<String>,
@@ -37,7 +46,9 @@ impl Keeper {
         say(dir.notes());
         Self {
             dir,
-            source,
+            takes_long: source.takes_long(),
+            key_is_final: source.fixed_for_this_process(),
+            source: Arc::new(Mutex::new(source)),
             store: None,
             identity: None,
             identity_unsaved: false,
@@ -46,10 +57,38 @@ impl Keeper {
         }
     }
 
+    /// Asks for the root key. None where that takes long: a thread of its own asks, and hands what
+    /// it gets to `later`. Not to be called again before that has happened.
+    pub(super) fn root_key(
+        &mut self,
+        later: impl FnOnce(Result<RootKey, SealError>) + Send + 'static,
+    ) -> Result<Option<Result<RootKey, SealError>>, String> {
+        let store_is_empty =
+            self.dir.is_empty().map_err(|error| chain(&OpenError::Store(error)))?;
+        if !self.takes_long {
+            return Ok(Some(lock(&self.source).root_key(store_is_empty)));
+        }
+        let source = Arc::clone(&self.source);
+        let work = move || {
+            // Where panics unwind, one of them is a failed try and not a key that never comes.
+            let asked = AssertUnwindSafe(|| lock(&source).root_key(store_is_empty));
+            later(catch_unwind(asked).unwrap_or(Err(SealError::Fault)));
+            memory::give_back();
+        };
+        let thread = thread::Builder::new().name("seal".to_owned()).stack_size(STACK).spawn(work);
+        thread.map_err(|error| format!("no thread to ask for the root key in: {error}"))?;
+        Ok(None)
+    }
+
     /// Opens the store and settles the device's identity: the stored one wins for ever.
-    pub(super) fn open(&mut self, root: &Path, overrides: &Overrides) -> Result<(), String> {
-        let mut store = Store::open(Arc::clone(&self.dir), self.source.as_mut())
-            .map_err(|error| chain(&error))?;
+    pub(super) fn open(
+        &mut self,
+        key: Result<RootKey, SealError>,
+        root: &Path,
+        overrides: &Overrides,
+    ) -> Result<(), String> {
+        let opened = Store::open_with(Arc::clone(&self.dir), key, lock(&self.source).as_ref());
+        let mut store = opened.map_err(|error| chain(&error))?;
         say(&store.take_notes());
         let (stored, notes) = store.identity().map_err(|error| chain(&error))?;
         say(&notes);
@@ -86,7 +125,7 @@ impl Keeper {
     }
 
     pub(super) fn key_is_final(&self) -> bool {
-        self.source.fixed_for_this_process()
+        self.key_is_final
     }
 
     pub(super) fn load(&mut self, app: &AppId) -> Result<Stored, String> {
@@ -155,6 +194,10 @@ impl Keeper {
         let here = |id: &AppId| configured.contains_key(id) || self.faulty.contains(id);
         stored.into_iter().filter(|id| !here(id)).collect()
     }
+}
+
+fn lock(source: &Mutex<Box<dyn RootKeySource>>) -> MutexGuard<'_, Box<dyn RootKeySource>> {
+    source.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What every random choice of the lifecycle follows from.

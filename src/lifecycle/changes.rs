@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::app::{App, Errand, Loading, Track, Unsaved};
-use super::engine::{Lifecycle, StoreState};
+use super::engine::{Asked, Lifecycle, StoreState};
 use super::schedule::{self, NETWORK_EVERY, Plan};
 use super::{Action, Desired, Policy, limits};
 use crate::model::{AppId, Origin, Record, StatementDigest, Stored};
@@ -98,8 +98,11 @@ impl Lifecycle {
     /// Holds end, and the store is looked at again; a backoff, a pause and the limits on
     /// registrations go on.
     pub(super) fn reloaded(&mut self, now: Now) {
-        if let StoreState::Closed { track, .. } = &mut self.store {
+        if let StoreState::Closed { track, asked, .. } = &mut self.store {
             track.plan = Plan::fixed(now.boot);
+            if *asked != Asked::No {
+                *asked = Asked::AndAgain;
+            }
         }
         for app in self.apps.values_mut() {
             if app.loading == Loading::Failed {

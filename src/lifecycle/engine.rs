@@ -47,7 +47,17 @@ pub(super) enum StoreState {
     Closed {
         track: Track,
         key_is_final: bool,
+        asked: Asked,
     },
+}
+
+/// Whether `OpenStore` has been asked for once more: a slow key takes seconds to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    No,
+    Yes,
+    /// And somebody asked for a reload meanwhile: what has changed since is to be seen too.
+    AndAgain,
 }
 
 impl Lifecycle {
@@ -88,7 +98,8 @@ impl Lifecycle {
     pub fn deadline(&self, now: Now) -> Option<BootTime> {
         let apps = self.apps.values().filter_map(|app| self.app_deadline(app, now));
         let store = match &self.store {
-            StoreState::Closed { track, key_is_final } => {
+            StoreState::Closed { asked: Asked::Yes | Asked::AndAgain, .. } => None,
+            StoreState::Closed { track, key_is_final, .. } => {
                 let given_up = track.trouble.as_ref().filter(|_| *key_is_final);
                 let given_up = given_up.map(|trouble| trouble.since.after(FINAL_KEY_PATIENCE));
                 Some(given_up.map_or(track.plan.at, |at| track.plan.at.min(at)))
@@ -160,20 +171,18 @@ impl Lifecycle {
     }
 
     fn advance_store(&mut self, now: Now) {
-        if let StoreState::Closed { track, key_is_final } = &self.store {
+        if let StoreState::Closed { track, key_is_final, asked } = &mut self.store {
             let since = track.trouble.as_ref().map_or(now.boot, |trouble| trouble.since);
-            if *key_is_final && now.boot.since(since) >= FINAL_KEY_PATIENCE {
+            if *asked != Asked::No {
+                return;
+            } else if *key_is_final && now.boot.since(since) >= FINAL_KEY_PATIENCE {
                 self.actions.push(Action::StartAnew);
             } else if track.plan.at <= now.boot {
                 self.actions.push(Action::OpenStore);
             } else {
                 return;
             }
-            // Should the answer stay out, this is not asked twice at once.
-            if let StoreState::Closed { track, key_is_final } = &mut self.store {
-                track.plan = Plan::fixed(now.boot.after(FINAL_KEY_PATIENCE));
-                *key_is_final = false;
-            }
+            *asked = Asked::Yes;
             return;
         }
         let mut actions = Vec::new();

@@ -1,7 +1,7 @@
 //! The store: opening it, and what to do when it fails.
 
 use super::app::{Errand, Loading, Track};
-use super::engine::{Lifecycle, StoreState};
+use super::engine::{Asked, Lifecycle, StoreState};
 use super::schedule::Plan;
 use super::{Action, What};
 use crate::model::{AppId, StatementDigest};
@@ -18,13 +18,16 @@ impl Lifecycle {
 
     /// No registration, nothing overwritten; tried again with backoff.
     pub(super) fn store_failed(&mut self, now: Now, message: String, key_is_final: bool) {
-        let mut track = match std::mem::replace(&mut self.store, StoreState::Opening) {
-            StoreState::Closed { track, .. } => track,
-            _ => Track::new(Plan::fixed(now.boot)),
+        let (mut track, asked) = match std::mem::replace(&mut self.store, StoreState::Opening) {
+            StoreState::Closed { track, asked, .. } => (track, asked),
+            _ => (Track::new(Plan::fixed(now.boot)), Asked::No),
         };
         track.fail(ErrorName::Storage, message, now.boot);
-        track.plan = Plan::backoff(now.boot, track.failures, now.boot, &mut self.rng);
-        self.store = StoreState::Closed { track, key_is_final };
+        track.plan = match asked {
+            Asked::AndAgain => Plan::fixed(now.boot),
+            _ => Plan::backoff(now.boot, track.failures, now.boot, &mut self.rng),
+        };
+        self.store = StoreState::Closed { track, key_is_final, asked: Asked::No };
     }
 
     pub(super) fn load_failed(&mut self, now: Now, id: &AppId, message: String) {

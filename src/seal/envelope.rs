@@ -33,6 +33,8 @@ pub const MAX_LEN: usize = 256 * 1024;
 
 const MAGIC: [u8; 8] = *b"tokend\x1a\n";
 const VERSION: u16 = 1;
+/// No format, and never to be one: a move to another root key is under way.
+const MOVING: u16 = u16::MAX;
 const GENERATION: usize = 14;
 const SALT: usize = 54;
 const FIXED: usize = 86;
@@ -109,6 +111,22 @@ pub fn seal(
     let tag = tag.ok_or(NotSealed::Cipher)?;
     envelope.extend_from_slice(tag.as_ref());
     Ok(std::mem::take(&mut *envelope))
+}
+
+/// What stands in the place of the key check while all other files move to another root key: to
+/// every tokend a file of an unknown version, so that it leaves everything alone.
+#[must_use]
+pub fn sign_of_a_move() -> Vec<u8> {
+    let mut sign = MAGIC.to_vec();
+    sign.extend_from_slice(&MOVING.to_be_bytes());
+    sign.extend_from_slice(&(!MOVING).to_be_bytes());
+    sign
+}
+
+/// Whether a file is a [`sign_of_a_move`].
+#[must_use]
+pub fn is_sign_of_a_move(bytes: &[u8]) -> bool {
+    check_version(bytes) == Err(NotOpened::UnknownVersion(MOVING))
 }
 
 /// Opens an envelope of `subject`, whatever the bytes are.
@@ -203,11 +221,20 @@ pub enum NotOpened {
 impl fmt::Display for NotOpened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::UnknownVersion(MOVING) => f.write_str("the mark of a move to another root key"),
             Self::UnknownVersion(version) => {
                 write!(f, "sealed in format {version}; this tokend knows format {VERSION} alone")
             }
             Self::NotAuthentic => f.write_str("not authentic"),
         }
+    }
+}
+
+impl NotOpened {
+    /// Whether it is the sign that a move to another root key is under way.
+    #[must_use]
+    pub fn is_move(self) -> bool {
+        self == Self::UnknownVersion(MOVING)
     }
 }
 

@@ -2,12 +2,14 @@
 //! (contract, section 4).
 //!
 //! A root key comes from a [`crate::seal::RootKeySource`]: the store asks one for the key, once, and knows
-//! nothing else of it. That is the seam for hardware: a `pkcs11` source runs the vendor's module
+//! nothing else of it. That is the seam for hardware: the `pkcs11` source runs the vendor's module
 //! in a short-lived child process, reads the key from a pipe, and hands it over like a file's.
 
 pub mod envelope;
 mod generated;
 mod key_file;
+#[cfg(feature = "pkcs11")]
+pub(crate) mod pkcs11;
 
 use std::fmt;
 use std::io;
@@ -55,6 +57,11 @@ pub trait RootKeySource: Send {
     /// decrypts a credential once, before the start.
     fn fixed_for_this_process(&self) -> bool;
 
+    /// Whether the answer may take seconds: the daemon then asks in a thread of its own.
+    fn takes_long(&self) -> bool {
+        false
+    }
+
     /// What is legal about the key that was given last, and hardly meant: for the log.
     fn warning(&self) -> Option<String> {
         None
@@ -67,9 +74,25 @@ pub fn source(seal: &config::Seal, state_dir: &Path) -> Box<dyn RootKeySource> {
     match seal {
         config::Seal::KeyFile(file) => Box::new(key_file::Source::new(file.clone())),
         config::Seal::Generated => Box::new(generated::Source(state_dir.to_owned())),
+        #[cfg(feature = "pkcs11")]
+        config::Seal::Pkcs11(token) => Box::new(pkcs11::Source::new(token.clone(), false)),
+        #[cfg(not(feature = "pkcs11"))]
         config::Seal::Pkcs11(_) => Box::new(NoPkcs11),
     }
 }
+
+/// As [`source`], for a person at a terminal: what a PKCS#11 module prints goes to standard error.
+#[must_use]
+pub fn chatty_source(seal: &config::Seal, state_dir: &Path) -> Box<dyn RootKeySource> {
+    match seal {
+        #[cfg(feature = "pkcs11")]
+        config::Seal::Pkcs11(token) => Box::new(pkcs11::Source::new(token.clone(), true)),
+        seal => source(seal, state_dir),
+    }
+}
+
+/// The name of the key of the seal `generated`, in the state directory.
+pub const GENERATED_KEY: &str = generated::NAME;
 
 /// Where the key of the seal `generated` is.
 #[must_use]
@@ -78,8 +101,10 @@ pub fn generated_key(state_dir: &Path) -> PathBuf {
 }
 
 /// What stands for the `pkcs11` seal in a build without it.
+#[cfg(not(feature = "pkcs11"))]
 struct NoPkcs11;
 
+#[cfg(not(feature = "pkcs11"))]
 impl RootKeySource for NoPkcs11 {
     fn name(&self) -> &'static str {
         "pkcs11"
@@ -135,8 +160,29 @@ pub enum SealError {
     },
     /// The system gives no random numbers.
     NoRandom,
-    /// `pkcs11` is configured.
+    /// `pkcs11` is configured, and this program was built without it.
     NoPkcs11,
+    /// Others could have written the PKCS#11 module.
+    Module {
+        /// Which file, and what is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file with the PIN cannot be read, or others could have written it.
+    Pin {
+        /// Which file, and what is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The token is there, and has no such key.
+    NoKey {
+        /// Its label.
+        token: String,
+        /// The label of the key.
+        key: String,
+    },
+    /// The PKCS#11 module or its token gives no key: a sentence.
+    Pkcs11(String),
+    /// A fault in tokend.
+    Fault,
 }
 
 impl fmt::Display for SealError {
@@ -162,7 +208,19 @@ impl fmt::Display for SealError {
                 write!(f, "cannot write a new root key to {}", path.display())
             }
             Self::NoRandom => f.write_str("the system gives no random numbers for a new root key"),
-            Self::NoPkcs11 => f.write_str("this build has no pkcs11 seal"),
+            Self::NoPkcs11 => f.write_str(
+                "this tokend was built without the seal pkcs11 (cargo's feature \"pkcs11\")",
+            ),
+            Self::Module { .. } => f.write_str("the PKCS#11 module is not safe from others"),
+            Self::Pin { .. } => f.write_str("the PIN cannot be had"),
+            Self::NoKey { token, key } => write!(
+                f,
+                "the token {token:?} has no key with the label {key:?}; one is made only while \
+                 nothing is stored: bring back the one that the stored files are sealed with, or \
+                 empty the state directory to register anew"
+            ),
+            Self::Pkcs11(message) => f.write_str(message),
+            Self::Fault => f.write_str("asking for it ended unexpectedly (a fault in tokend)"),
         }
     }
 }
@@ -171,7 +229,9 @@ impl std::error::Error for SealError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Read { source, .. } | Self::Write { source, .. } => Some(source),
-            Self::Ownership { source } => Some(&**source),
+            Self::Ownership { source } | Self::Module { source } | Self::Pin { source } => {
+                Some(&**source)
+            }
             _ => None,
         }
     }

@@ -102,6 +102,11 @@ impl fmt::Display for StoreError {
         let path = self.path().display();
         match self {
             Self::Io { action, .. } => write!(f, "cannot {action} {path}"),
+            Self::UnknownVersion { source, .. } if source.is_move() => write!(
+                f,
+                "{path} says that a move to another root key was cut off; the next start of \
+                 tokend, or tokend reseal once more, finishes it"
+            ),
             Self::UnknownVersion { .. } => {
                 write!(f, "{path} is of another version of tokend: install that one again")
             }
@@ -154,7 +159,8 @@ impl fmt::Display for OpenError {
             Self::WrongKey { seal, path } => write!(
                 f,
                 "the root key from the seal {seal} is wrong: it opens none of the files in {}; \
-                 bring the right one back, or empty that directory to register anew",
+                 bring the right one back; move what is stored to this one with tokend reseal; or \
+                 empty that directory to register anew",
                 path.display()
             ),
             Self::Store(_) => f.write_str("the root key cannot be checked"),

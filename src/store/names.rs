@@ -9,6 +9,9 @@ use super::files::TEMPORARY;
 /// What the name of a file that was put aside ends with.
 pub(super) const QUARANTINE: &str = ".corrupt";
 
+/// What the name of a file under another root key begins with, until it takes the old one's place.
+const STAGED: &str = ".new-";
+
 /// The proof that a root key is the right one.
 pub(super) const KEY_CHECK: &str = "key-check";
 
@@ -52,6 +55,17 @@ fn copies(stem: &str) -> [String; 2] {
 /// The name that a file is put aside under.
 pub(super) fn quarantined(name: &str) -> String {
     format!("{name}{QUARANTINE}")
+}
+
+/// The name of a file that is to take the place of `name`.
+pub(super) fn staged(name: &str) -> String {
+    format!("{STAGED}{name}")
+}
+
+/// Whose place a file is to take; None for all others.
+pub(super) fn unstaged(name: &str) -> Option<&str> {
+    let name = name.strip_prefix(STAGED)?;
+    subject(name).map(|_| name)
 }
 
 /// The subject of a sealed file; None for all else.
@@ -100,11 +114,14 @@ mod tests {
             for name in files(each) {
                 assert_eq!(subject(&name).as_ref(), Some(each), "{name}");
                 assert_eq!(subject(&quarantined(&name)), None);
+                assert_eq!(subject(&staged(&name)), None);
+                assert_eq!(unstaged(&staged(&name)), Some(name.as_str()));
+                assert_eq!(unstaged(&name), None);
                 let owned = each.application();
                 assert_eq!(owner(&name).as_ref(), owned, "{name}");
                 assert_eq!(owner(&quarantined(&name)).as_ref(), owned, "{name}");
                 assert_eq!(owner(&format!("{TEMPORARY}{name}")).as_ref(), owned, "{name}");
-                assert!(TEMPORARY.len() + name.len() + QUARANTINE.len() <= 255);
+                assert!(TEMPORARY.len() + STAGED.len() + name.len() + QUARANTINE.len() <= 255);
                 names.push(name);
             }
         }

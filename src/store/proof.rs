@@ -29,7 +29,7 @@ pub(super) enum Proof {
 /// right, and the key check is written.
 pub(super) fn prove(dir: &StateDir, root: &RootKey, sealed: &[String]) -> Result<Proof, OpenError> {
     if sealed.is_empty() {
-        write_check(dir, root)?;
+        write_check(dir, root, names::KEY_CHECK)?;
         return Ok(Proof::Proven(Vec::new()));
     }
 
@@ -95,7 +95,7 @@ pub(super) fn judge<'a>(
 fn rewrite(dir: &StateDir, root: &RootKey, fault: &str, proof: &str) -> Note {
     let path = dir.path().join(names::KEY_CHECK);
     let path = path.display();
-    let text = match write_check(dir, root) {
+    let text = match write_check(dir, root, names::KEY_CHECK) {
         Ok(()) => format!("{path} was {fault}: written anew, for {proof} proves the root key"),
         Err(error) => {
             format!("{path} is {fault}, and cannot be written anew: {}", pair::chain(&error))
@@ -104,8 +104,8 @@ fn rewrite(dir: &StateDir, root: &RootKey, fault: &str, proof: &str) -> Note {
     Note::new(Level::Warn, text)
 }
 
-fn write_check(dir: &StateDir, root: &RootKey) -> Result<(), StoreError> {
-    let name = names::KEY_CHECK;
+/// Writes a key check under the name `name`.
+pub(super) fn write_check(dir: &StateDir, root: &RootKey, name: &str) -> Result<(), StoreError> {
     let json = documents::to_json(&KeyCheck {})
         .map_err(|error| dir.cannot(Action::Write, name)(error.into()))?;
     pair::write(dir, root, &Subject::KeyCheck, name, 1, &json)

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::errors::{Action, Note, StoreError};
 use super::files::{Directory, TEMPORARY};
-use super::names;
+use super::{names, reseal};
 use crate::model::AppId;
 use crate::seal::envelope::Subject;
 
@@ -50,7 +50,10 @@ impl StateDir {
 
         let mut state_dir = Self { files, notes: Vec::new() };
         state_dir.tighten(stat.st_mode);
-        state_dir.remove_leftovers().map_err(io("read"))?;
+        let names = state_dir.files.list().map_err(io("read"))?;
+        state_dir.remove_leftovers(&names);
+        let settled = reseal::settle(&state_dir.files, &names);
+        state_dir.notes.extend(settled.map_err(io("finish the move to another root key in"))?);
         Ok(state_dir)
     }
 
@@ -64,6 +67,14 @@ impl StateDir {
     #[must_use]
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// Whether nothing sealed is there, so that every root key is right.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(super::proof::sealed_files(self)?.is_empty())
     }
 
     /// Deletes everything of one application, durably; false where there was nothing. Needs no
@@ -137,13 +148,10 @@ impl StateDir {
         self.notes.push(Note::new(Level::Warn, note));
     }
 
-    fn remove_leftovers(&mut self) -> io::Result<()> {
-        for name in self.files.list()? {
-            if !name.starts_with(TEMPORARY) {
-                continue;
-            }
-            let path = self.path().join(&name);
-            let note = match self.files.remove(&name) {
+    fn remove_leftovers(&mut self, names: &[String]) {
+        for name in names.iter().filter(|name| name.starts_with(TEMPORARY)) {
+            let path = self.path().join(name);
+            let note = match self.files.remove(name) {
                 Ok(_) => Note::new(
                     Level::Info,
                     format!("removed {}, which was never written to its end", path.display()),
@@ -155,7 +163,6 @@ impl StateDir {
             };
             self.notes.push(note);
         }
-        Ok(())
     }
 }
 

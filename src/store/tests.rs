@@ -4,6 +4,7 @@ mod credentials;
 mod directory;
 mod key;
 mod power_cut;
+mod reseal;
 mod single;
 
 use std::fs;
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::model::{Attempts, Credentials, Origin, Slot};
-use crate::seal::{SealError, envelope};
+use crate::seal::envelope;
 use crate::secret::Secret;
 use crate::time::{BootId, BootTime, WallTime};
 

@@ -8,6 +8,7 @@ mod cuts;
 mod disk;
 mod faults;
 mod losses;
+mod reseal;
 mod strace;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,8 +9,8 @@ use crate::cli::chain;
 use crate::config::{KeyFile, Seal};
 use crate::daemon::Options;
 use crate::seal::envelope::{self, Subject};
-use crate::seal::{self, RootKey};
-use crate::store::{LockError, Look, OpenError, Verdict};
+use crate::seal::{self, RootKey, SealError};
+use crate::store::{LockError, Look, OpenError, StoreError, Verdict};
 
 /// The state directory, where it is there and could be looked into.
 pub(super) fn check(
@@ -56,6 +56,9 @@ pub(super) fn check(
             findings.ok("state", message);
         }
         Some(Ok(Verdict::Empty)) => {}
+        Some(Err(error @ StoreError::UnknownVersion { source, .. })) if source.is_move() => {
+            findings.warning("state", chain(&error));
+        }
         Some(Err(error)) => {
             findings.error("state", chain(&OpenError::Store(error)));
         }
@@ -80,7 +83,14 @@ fn seal(
             let kind = if file.from_credential { ", a credential of this unit" } else { "" };
             format!("key-file {}{kind}", file.path.display())
         }
-        Seal::Pkcs11(pkcs11) => format!("pkcs11 {}", pkcs11.module.display()),
+        Seal::Pkcs11(pkcs11) => {
+            format!(
+                "pkcs11 {}, key {:?} in {:?}",
+                pkcs11.module.display(),
+                pkcs11.key,
+                pkcs11.token
+            )
+        }
         Seal::Generated => {
             findings.warning(
                 "seal",
@@ -101,10 +111,19 @@ fn seal(
             }
         }
     };
-    let mut source = seal::source(seal, &options.state);
+    let mut source = seal::chatty_source(seal, &options.state);
     // "Not empty", so that no source makes a key.
     let key = match source.root_key(false) {
         Ok(key) => key,
+        Err(SealError::NoKey { .. })
+            if state.is_ok_and(|it| it.as_ref().is_none_or(Look::is_empty)) =>
+        {
+            let message = format!(
+                "{from}: the token has no such key yet; it makes one on first start, if it can"
+            );
+            findings.ok("seal", message);
+            return None;
+        }
         Err(source_error) => {
             let error = OpenError::Seal { seal: source.name(), source: source_error };
             findings.error("seal", chain(&error));

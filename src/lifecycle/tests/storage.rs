@@ -33,6 +33,59 @@ fn a_reload_looks_at_a_closed_store_again() {
     assert_eq!(world.state(), AppState::Waiting);
 }
 
+fn not_opened() -> Event {
+    Event::StoreFailed { message: "no token".into(), final_key: false }
+}
+
+#[test]
+fn a_key_that_takes_its_time_is_asked_for_once_and_callers_wait_for_it() {
+    let mut world = World::new();
+    world.store_slow = true;
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.start();
+    let call = world.want(0);
+    world.run(seconds(10));
+    assert_eq!((world.opens, world.error_of(call)), (1, None));
+    world.handle(Event::StoreOpened);
+    world.register_ok();
+    world.token_ok(3600);
+    assert!(world.token().is_some());
+}
+
+#[test]
+fn while_a_closed_store_is_tried_again_callers_get_their_error_at_once_and_nothing_is_tried_twice()
+{
+    let mut world = World::new();
+    world.store_slow = true;
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.start();
+    world.handle(not_opened());
+    world.run(seconds(5));
+    assert_eq!(world.opens, 2);
+    let view = world.view();
+    let call = world.want(0);
+    assert_eq!(world.error_of(call), Some(ErrorName::Storage));
+    world.run(seconds(3000));
+    assert_eq!((world.opens, world.view()), (2, view));
+    world.handle(not_opened());
+    world.run(seconds(5));
+    assert_eq!(world.opens, 3);
+}
+
+#[test]
+fn a_reload_while_the_key_is_asked_for_asks_again_as_soon_as_that_has_failed() {
+    let mut world = World::new();
+    world.store_slow = true;
+    world.statements.insert(app("cinema"), Ok(digest(1)));
+    world.start();
+    world.handle(not_opened());
+    world.run(seconds(5));
+    world.handle(Event::Reloaded);
+    assert_eq!(world.opens, 2);
+    world.handle(not_opened());
+    assert_eq!(world.opens, 3);
+}
+
 #[test]
 fn a_key_that_cannot_change_makes_the_process_start_anew_after_ten_minutes() {
     let mut world = World::new();

@@ -63,6 +63,9 @@ pub(super) struct World {
     pub(super) disk: BTreeMap<AppId, Stored>,
     pub(super) disk_full: bool,
     pub(super) store_broken: bool,
+    /// The root key takes its time: the test answers `OpenStore`, and counts it in `opens`.
+    pub(super) store_slow: bool,
+    pub(super) opens: u32,
     pub(super) key_is_final: bool,
     pub(super) sent: Vec<Sent>,
     pub(super) writes: Vec<(AppId, What)>,
@@ -98,6 +101,8 @@ impl World {
             disk: BTreeMap::new(),
             disk_full: false,
             store_broken: false,
+            store_slow: false,
+            opens: 0,
             key_is_final: false,
             sent: Vec::new(),
             writes: Vec::new(),
@@ -198,6 +203,10 @@ impl World {
             return Some(Event::Saved { app, what });
         }
         match action {
+            Action::OpenStore if self.store_slow => {
+                self.opens += 1;
+                None
+            }
             Action::OpenStore if self.store_broken => Some(Event::StoreFailed {
                 message: "the key does not fit".into(),
                 final_key: self.key_is_final,
