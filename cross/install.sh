@@ -99,6 +99,7 @@ each_file() {
     for text in README.md LICENSE-MIT LICENSE-APACHE; do
         "$1" 0644 "$here/$text" "$docdir/$text"
     done
+    "$1" 0644 "$here/cross/compliance/THIRD-PARTY-LICENSES.txt" "$docdir/THIRD-PARTY-LICENSES.txt"
     for example in "$here"/systemd/examples/*.conf; do
         "$1" 0644 "$example" "$docdir/examples/${example##*/}"
     done
