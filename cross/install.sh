@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT OR Apache-2.0
 # Puts tokend and all that belongs to it under DESTDIR: the tree of an image, a package, or / itself.
 # Needs a POSIX shell and sed, no network; writes nothing unless every file is there; can be repeated.
 set -eu

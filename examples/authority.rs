@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The sandbox's authorization server alone, for a tokend that runs elsewhere on this machine:
 //! `tests/systemd_boot/run` uses it. It obeys lines on its standard input, answers each with one
 //! line on its standard output, and ends when the input does. Requests are told on standard error,

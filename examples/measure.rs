@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the daemon costs while nothing happens, and what a cached token costs: three applications
 //! on a private bus, with a token each from the loopback authorization server over TLS.
 //!

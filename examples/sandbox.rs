@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! All of tokend on one machine, for a look: a loopback authorization server over TLS, a private
 //! message bus, and the real daemon with one application, `cinema`.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! May this caller have this application's token? Pure: the caller is what the bus says of it,
 //! the rules are what `config` has read and resolved.
 

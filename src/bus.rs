@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The D-Bus objects: they check access, read the snapshot and ask the daemon for work. The only
 //! user of zbus.
 //!

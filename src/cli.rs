@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! argv to a command; each client command in its own file.
 
 /// `tokend check`.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The clocks: the only place that reads one. Everything else is handed a [`Now`].
 
 mod kernel;

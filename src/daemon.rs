@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The daemon: waits for events, lets the lifecycle decide, runs its actions. The only file that
 //! knows everyone.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What must hold for any input from outside: one function for each kind of input, beside the code
 //! that it is about. `tests/fuzz` calls them with what cargo-fuzz makes up, the tests below with the
 //! seeds alone. Each panics where its promise is broken. No build that ships has this module.

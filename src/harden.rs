@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the process gives up before it holds a secret: its memory shows in no core file and to no
 //! debugger, and what it creates is its own. And that it does not go on after a panic.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! tokend keeps Adobe Pass client credentials and access tokens for the player applications of a
 //! device, and serves them over D-Bus. This is the map: one line for each module, in the order in
 //! which data flows.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The log: where lines go, which of them, and in what form. One line for each message, written
 //! at once; a line that cannot be written now is let go, for nothing may hold up the daemon.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tokend binary: arguments, run, error chain, exit code.
 
 use std::alloc::System;

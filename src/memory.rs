@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Memory that is not needed goes back to the kernel.
 //!
 //! A request takes several hundred kilobytes for some hundred milliseconds: root certificates, TLS,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What tokend keeps, in memory and sealed on disk: plain data, shared by the lifecycle that
 //! decides over it and the store that writes it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A string that cannot be printed, and what keeps secrets from lying about.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Secure storage: what is kept of each application, sealed under the device's root key, in files
 //! that survive a power cut (contract, section 4).
 //!

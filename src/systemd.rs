@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is said to the service manager (sd_notify(3)): nothing, where there is none.
 //!
 //! The words, and the reading of the watchdog's variables, are those of the `sd-notify` crate. The

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Points in time as types of their own. Nothing here reads a clock: [`crate::clock`] does.
 //!
 //! Lifetimes are counted in boot time, which goes on during standby and which nobody can set.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the bus serves of an application, and the decision whether the cached token will do.
 //! Pure: the moment comes in from outside.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The daemon's one waiting place: a single poll(2) over everything that may concern it, without
 //! a time-out and without a tick of its own. Between two events the process sleeps, and so may the
 //! device: no timer here wakes it from standby.

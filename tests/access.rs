@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who may have a token: by what the bus says of the caller, with real users.
 
 mod support;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The loopback authorization server behaves as section 1 of the contract says. The other tests
 //! take its word; here its word is tested, with a client that is not tokend.
 

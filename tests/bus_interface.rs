@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The D-Bus interface as the contract, section 2, has it: the bus module on a real bus, with the
 //! test in the daemon's place.
 

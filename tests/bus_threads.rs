@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the bus costs while nothing happens. In a file of its own: it counts the threads of the
 //! process.
 

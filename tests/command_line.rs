@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The client commands against a running daemon: what they print, and how they exit.
 
 use std::fs;

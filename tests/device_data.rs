@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What tokend says of five kinds of device: every field with its origin, the header as a server
 //! decodes it, and the identity.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the documents say of the program is what the program says.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! First start: an application that nobody has called for yet is registered once, its token is
 //! fetched, and its player gets headers that are ready to send.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `Forget` and `tokend forget`: everything of one application, nothing of another, by root alone.
 
 mod support;

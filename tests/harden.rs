@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a process without root's rights can and cannot see of itself once it is hardened. This
 //! test, started again, is that process.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Hostile callers on the bus: whatever one of them does, the callers of another application are
 //! served, and the daemon's memory comes back.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The slow part of `hostile_callers`: many more calls, and messages as large as a bus can allow.
 //! `cargo test --test hostile_callers_slow`.
 

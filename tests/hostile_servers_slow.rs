@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The slow part of `hostile_servers`: a good answer that breaks off after each of its bytes.
 //! `cargo test --test hostile_servers_slow`.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What reaches stderr. Each case is a process of its own: this test, started again.
 
 use std::io::Read;

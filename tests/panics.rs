@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A panic in any thread ends the whole process, also where the build unwinds (this one does, and so
 //! do Yocto's): better started again than going on without its bus or an answer.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `cross/platforms`: each sample is good as it stands, on the device that it is for.
 
 mod support;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The private bus and the children of the tests: everyone may connect, and nothing outlives them.
 
 use std::time::Duration;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The process as a service manager sees it: when it is ready, how it ends, what it costs.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A token is replaced before it expires, by itself and unnoticed; and when an API has refused
 //! one, callers may have it replaced, but not without end.
 

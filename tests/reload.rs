@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A reload, by D-Bus, by SIGHUP and by the command line: applications come and go, and whatever
 //! is faulty leaves what runs in force.
 

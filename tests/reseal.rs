@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend reseal`: a device whose seal changes keeps everything that is stored.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The end of a daemon, by SIGTERM or by SIGKILL, at rest and in the middle of a request: nothing
 //! is lost, and no viewer is signed out by a registration that need not be.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What another process of the daemon's own user gets out of it: nothing, by any of the kernel's
 //! ways into a process, nor out of a core file after a crash. For comparison each try is made on a
 //! process that is not hardened, too. As root the tests play another user, whom file rights and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! No secret in anything that anybody can read: log, errors, properties, command line,
 //! environment, file names; and none in the clear in the state directory.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Signals as events. One test alone in its program: it sends itself signals that would end it.
 
 use nix::sys::signal::{Signal, raise};

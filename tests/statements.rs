@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Software statements that change, come back, are refused or cannot be read.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Secure storage on a real file system: what is damaged, missing, of another key or another
 //! version, and a disk that takes nothing more. Whatever happens, nobody is signed out for it.
 

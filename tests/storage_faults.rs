@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Sealed files that are authentic and in the wrong place: swapped between applications and roles,
 //! or an old one put back. With the real daemon; nobody is signed out for it.
 //!

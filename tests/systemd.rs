@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the environment says about the service manager. Each case is a process of its own: this
 //! test, started again.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The daemon's waiting place, with what really wakes it. What needs a network of its own runs in
 //! this test program, started again; signals have a program of their own (tests/signals.rs).
 

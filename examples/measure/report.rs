@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One measurement a line, and whether a bound was missed.
 
 use std::process::ExitCode;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which system calls a process makes, by `strace`.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The daemon's binary: found, or built. `cargo run --example` builds none by itself.
 
 use std::env;

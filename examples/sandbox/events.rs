@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Everything that can happen while the sandbox waits, in one place: so that it shows the daemon's
 //! lines as they come, and hears Ctrl-C whatever it waits for.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The command lines to try while the sandbox is up.
 
 use super::CINEMA;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tv.tokend.Application1`: one object for each application (contract, section 2).
 
 use std::collections::BTreeMap;

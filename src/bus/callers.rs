@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who calls: what the bus says of a connection, asked once for each and forgotten when it leaves.
 
 use std::collections::HashMap;

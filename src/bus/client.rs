@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The client side of the bus, for the command line: each function connects, calls, and is done.
 //! It runs on the calling thread; no other is left over.
 

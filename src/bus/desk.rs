@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What all objects share: the snapshot, who calls, which calls wait, and the way to the daemon.
 
 use std::sync::{Arc, Weak};

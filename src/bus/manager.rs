@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tv.tokend.Manager1`: the object at `/tv/tokend` (contract, section 2).
 
 use std::collections::HashMap;

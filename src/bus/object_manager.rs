@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `org.freedesktop.DBus.ObjectManager` at `/tv/tokend`.
 //!
 //! zbus has one, which also lists the empty node `/tv/tokend/application`. This one lists the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! An interface whose properties cannot be set. zbus would answer `UnknownProperty`; the name for
 //! it is `PropertyReadOnly`.
 

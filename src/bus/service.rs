@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The bus thread: sets everything up, then carries out commands until the bus is lost.
 
 use std::future::{Future, poll_fn};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `PropertiesChanged`: one for each transition, with what has changed and nothing else.
 
 use std::collections::HashMap;

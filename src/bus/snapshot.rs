@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the bus thread reads and the daemon writes.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The socket to the bus, which lets no large message in.
 //!
 //! A bus delivers messages of up to 32 MiB (dbus-daemon's default for the system bus) or 128 MiB

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The calls that wait for the daemon, and their limits.
 
 use std::collections::HashMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Our types as D-Bus has them.
 
 use serde::{Serialize, Serializer};

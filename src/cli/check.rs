@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend check`: would tokend do its job on this device, and from where does it take what it
 //! says of it? Offline; writes nothing, takes no lock, makes neither directory nor key.
 

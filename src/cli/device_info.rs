@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend device-info`: the fields behind `X-Device-Info`, as the running tokend sends them.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend forget ID --yes`: deletes an application's credentials and its token.
 
 use crate::bus::BusAddress;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend headers ID`: one `Name: value` a line, as `curl -H @-` takes it.
 
 use crate::bus::BusAddress;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend reload`: says nothing where all went well.
 
 use crate::bus::BusAddress;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend reseal --from DIR`: moves all that is stored to the root key of the configuration in
 //! force, from that of the one in DIR.
 

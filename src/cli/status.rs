@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend status [ID]`: how tokend and its applications are.
 
 use std::fmt::Write;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend token ID`: the access token, alone on a line.
 
 use crate::bus::BusAddress;

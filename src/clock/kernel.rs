@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whether the kernel's clock is synchronized: adjtimex(2).
 //!
 //! One of two files with `unsafe` in them. rustix and nix do not wrap adjtimex, and the crates that do

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `applications.d/ID.toml`: from the file's shape to a checked application.
 
 use std::path::PathBuf;

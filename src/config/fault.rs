@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is wrong with a configuration file, said so that it can be mended.
 
 use std::fmt;

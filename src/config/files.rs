@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which files make up the configuration (contract, section 5). `tokend.toml` of `/etc` replaces
 //! that of `/usr/lib` whole. An application file of `/etc` replaces the one of the same name, and
 //! one of `/run` may only add a name.

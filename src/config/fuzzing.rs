@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever the files say: what is accepted is what the contract allows, and a fault says where it
 //! is.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a software statement says of itself (RFC 7519; RFC 7591, section 2.3), for `tokend check`.
 //! Read, never verified: the server alone can do that. Pure, and made for anything.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The configuration (contract, section 5): found, judged by who could have written it, read, and
 //! checked, so that nothing in [`Settings`] and [`Application`] can be wrong any more.
 

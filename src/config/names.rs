@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The names of users and groups, looked up on this device.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Where a path in a configuration file leads: beside that file, or among the credentials that
 //! systemd hands to the unit.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The shape of the two files (contract, section 5): their tables, keys and types. Values are
 //! judged in `settings` and `application`.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend.toml`: from the file's shape to settings in which nothing can be wrong any more.
 
 use std::collections::BTreeMap;

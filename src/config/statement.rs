@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The software statement of an application: a file with a JWT, which the server alone judges.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One configuration file as tables of typed entries, each with its place. Whatever is wrong is
 //! noted, and reading goes on, so that one look at a file finds all its faults.
 

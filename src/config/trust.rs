@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Which files may be believed: those that only root, or the user that runs tokend, can change
 //! (contract, section 5). A file is opened first and judged afterwards, by its descriptor, so
 //! that what was judged is what is read.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The authorization server's address: an origin (RFC 6454) and nothing more, in one normal
 //! form, so that two of them compare by their text. Secrets go over https, or to a loopback
 //! address.

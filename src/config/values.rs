@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the values of the configuration may be. Each rule says what was found and what is legal.
 
 use super::names::{self, Kind};

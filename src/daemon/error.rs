@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Why the daemon cannot start or go on, and what to exit with.
 
 use std::fmt;

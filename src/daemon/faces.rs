@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What goes along with a token: device data that may change while the daemon runs.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The store, as the daemon uses it: errors become sentences, notes become log lines.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What has changed goes to the snapshot, the bus, the log and the service manager.
 
 use std::collections::BTreeSet;

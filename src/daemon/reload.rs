@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The configuration, read again: whatever is faulty leaves what runs in force.
 
 use std::collections::BTreeSet;

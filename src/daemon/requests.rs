@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Each request to the server is a short-lived thread of its own.
 
 use std::thread;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whether a configured value is legal for its field. Pure.
 
 use std::net::IpAddr;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a device says of itself, made fit to be sent: no control characters, no placeholders.
 
 use zeroize::Zeroizing;

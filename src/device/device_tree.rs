@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The device tree, as the boot loader handed it to the kernel.
 
 use super::clean::is_placeholder;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The display, as the kernel's graphics drivers (DRM) see it.
 
 use super::edid::{self, Size};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! DMI, the firmware tables of PC-like devices (SMBIOS specification, 7.2 and 7.4).
 
 use super::files::Root;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The physical size that a display states in its EDID (VESA E-EDID standard, release A2).
 
 /// The size of a display's picture.

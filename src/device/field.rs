@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The fields of `X-Device-Info`, their types and their legal values (contract, section 3).
 
 mod published;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reading the small files in which a device describes itself, below a root directory: bounded,
 //! and never waiting.
 

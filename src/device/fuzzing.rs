@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever a device says of itself: what goes into the headers is what the contract allows.
 
 use std::fs;

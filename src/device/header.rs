@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The device data as request headers (contract, section 3).
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The stable hardware identity behind `AP-Device-Identifier`. Only its SHA-256 leaves this file.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Files of one `KEY=VALUE` a line, as shells read them: `/etc/device.properties`,
 //! `/version.txt`, os-release(5).
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is known of this device: the fields behind `X-Device-Info` with the origin of each, and
 //! the identity behind `AP-Device-Identifier` (contract, section 3).
 //!

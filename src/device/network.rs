@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How this device is connected: the interface of the default route, its kind and its address.
 
 mod tables;

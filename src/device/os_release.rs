@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! os-release(5): `/etc/os-release`, else `/usr/lib/os-release`, never both.
 
 use super::files::Root;

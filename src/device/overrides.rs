@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The `[device]` table of the configuration: it stands before every other source.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! uname(2): the last word on the system, which is always a Linux.
 
 use super::files::Root;

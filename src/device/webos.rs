@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! webOS: what its hardware abstraction, nyx, writes at boot.
 
 use std::collections::BTreeMap;

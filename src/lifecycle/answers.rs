@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What each answer of the server means: the contract's table, row by row.
 
 use std::time::Duration;

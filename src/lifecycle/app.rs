@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One application's state.
 
 use std::collections::{BTreeMap, BTreeSet};

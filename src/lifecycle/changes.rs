@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What changes from outside: configuration, settings, clock, network, and what the store has.
 
 use std::time::Duration;

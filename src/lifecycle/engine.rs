@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The engine: takes an event, brings every application up to date, says when it wants to be
 //! called again.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One governor for the whole daemon: how often anything may be sent to the server.
 //!
 //! The server allows a household 1 request a second after a burst of 10, the players' own calls

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! When a statement may be registered, and registered anew: the counts in an attempt record.
 //!
 //! Every registration signs the viewer out of every TV provider, so the counts err on the side of

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What to do and when, as a plain function of state, event and time.
 //!
 //! Events come in, actions go out; another file ([`crate::daemon`]) does the I/O. Nothing here

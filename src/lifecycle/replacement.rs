@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! How often callers may have a token replaced.
 
 use std::time::Duration;

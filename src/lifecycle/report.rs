@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What callers and operators are told.
 
 use std::time::{Duration, SystemTime};

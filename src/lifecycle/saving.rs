@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The store: opening it, and what to do when it fails.
 
 use super::app::{Errand, Loading, Track};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! When the next try of something is: refresh point, backoff, hold, lazy start.
 //!
 //! Every number here is the contract's (section 1); every function is one of its sentences.

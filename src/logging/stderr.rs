@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lines on stderr: a terminal, a file, a pipe, or the journal's socket.
 
 use std::io::IsTerminal;

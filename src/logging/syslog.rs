@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lines to the syslog daemon at `/dev/log`.
 //!
 //! The socket is the `syslog` crate's; the line is our own: `<PRI>tokend[PID]: text`, RFC 3164

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One HTTP/1.1 exchange; the only user of ureq. Each request has an agent of its own, dropped
 //! after it: nothing is kept between two of them, no connection, no cookie, no root certificate.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The two requests of Adobe Pass DCR (RFC 7591, section 3; RFC 6749, section 4.4): one answer or
 //! one `Failure` each, within one hard time limit. Both block; they belong in a worker thread.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The messages of the authorization server: requests to bytes, answers to what they mean. Pure:
 //! no I/O, no clock, and whatever the server sends, no panic. Nothing of an answer is trusted
 //! (contract, section 1, rule 6), and none of its text gets into a message but what

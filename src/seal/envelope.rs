@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The envelope of a sealed file: bytes in, bytes out, no file and no clock.
 //!
 //! | at | bytes | |

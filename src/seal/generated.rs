@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `seal = "generated"`: a key made on the first start, beside the data. It protects against
 //! nothing but casual reading.
 

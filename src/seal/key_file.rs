@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `seal = "key-file"`: a systemd credential, or a key that the manufacturer put there.
 
 use std::fs::{File, OpenOptions};

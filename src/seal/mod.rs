@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The device's root key: where it comes from, and the envelope that is sealed under it
 //! (contract, section 4).
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `seal = "pkcs11"`: an HMAC key that never leaves OP-TEE, a TPM or an HSM (contract, section 4).
 //!
 //! The root key is HMAC-SHA256 of a fixed text under that key. A vendor's module may crash, hang,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is in the sealed files: JSON. The version of the envelope governs it, so that an unknown
 //! member is passed over and a missing one has its default.
 

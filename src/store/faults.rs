@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Disks that fail and power that is cut, for tests.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One directory: durable, atomic writes and bounded reads. Everything goes through the
 //! directory's own descriptor, so that a path swapped later leads nowhere else.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever lies in the state directory: nothing comes out that was not put in, nothing good is
 //! lost, and what cannot be explained is left alone.
 

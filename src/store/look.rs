@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A look into the state directory that changes nothing and takes no lock, for `tokend check`.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The names in the state directory. All is flat: an application's name holds neither dot nor
 //! dash, so none can be taken for another.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One subject and its files: two copies of what must not be lost, one of what may. Damage in one
 //! copy is repaired from the other; where there is none to repair from, the file is put aside.
 

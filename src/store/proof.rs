@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Is this the root key that the store was sealed with? Decided before anything is written.
 
 use log::Level;

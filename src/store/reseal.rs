@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! All that is stored, moved from one root key to another.
 //!
 //! | | durable step | a power cut right after it |

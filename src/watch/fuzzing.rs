@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever the kernel tells: what cannot be read counts as a change, and nothing else is lost.
 
 use libc::{RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK};

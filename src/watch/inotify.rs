@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Files that come, go and change: inotify(7) on their directories.
 //!
 //! A file's directory is watched, not the file, which may be replaced by a rename. Where the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Tells a change of the network from what the kernel reports just like one: a lifetime that is
 //! prolonged, as routers and DHCP servers do every few minutes; a wireless interface that scans.
 //! Without this, each of them would end a back-off early.

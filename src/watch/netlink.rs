@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the kernel tells by netlink: addresses and routes that come and go (rtnetlink(7)), and
 //! displays (uevents).
 

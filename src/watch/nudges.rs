@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Other threads wake the daemon: an eventfd.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! SIGTERM, SIGINT and SIGHUP, read from a signalfd.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Three timerfds: the next deadline, the watchdog, and a wall clock that is set.
 
 use std::io;

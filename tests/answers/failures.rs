@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! "All else": no connection, no answer, an answer of no use. Each is a failed try; the next one
 //! comes by itself, and the caller who waits gets the token.
 

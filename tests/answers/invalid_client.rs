@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `invalid_client`: a server's bad minutes sign nobody out.
 
 use std::time::Duration;

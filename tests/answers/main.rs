@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every row of the contract's answer table (section 1), over the real wire: what an answer means
 //! for the next request, and for the callers.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Any other 400, 401 or 403 with a JSON `error`: held, until the next hour or a reload.
 
 use std::thread;

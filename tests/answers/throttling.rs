@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! 429, and 503 with `Retry-After`: the whole daemon pauses.
 
 use std::thread;

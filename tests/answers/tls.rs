@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! TLS: what cannot be trusted gets no secret, and a repair on disk is noticed.
 
 use super::support::authority::{Authority, Endpoint};

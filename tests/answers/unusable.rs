@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A 2xx that breaks the rules is a failed try, and nothing of it is stored.
 
 use std::thread;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A device as the server sees one: requests as they should be, from a client that is not tokend.
 
 use base64::Engine as _;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a test can make the server do.
 
 use std::net::TcpStream;

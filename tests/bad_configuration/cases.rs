@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The table: faulty files, each with all that is said about it.
 
 /// What stands after a good `tokend.toml`, and what is said about it; `T` is `tokend.toml`, `URL`

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A faulty configuration is refused with a message that names file, line, key, what was found and
 //! what is legal. A table of faulty files, each with all that is said about it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The client commands against a service.
 
 use std::collections::BTreeMap;

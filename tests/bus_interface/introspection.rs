@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The interface files are the contract: they say what introspection says.
 
 use std::collections::BTreeMap;

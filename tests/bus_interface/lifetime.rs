@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The name and the bus: owned, taken, lost.
 
 use std::sync::Arc;

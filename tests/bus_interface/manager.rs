@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The manager object.
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Change signals, and objects that come and go.
 
 use std::collections::HashMap;

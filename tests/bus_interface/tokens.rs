@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! GetToken, GetHeaders and ReplaceToken.
 
 use std::collections::HashMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Calls that wait: nothing else waits for them, they are limited, and they end.
 
 use std::collections::HashMap;

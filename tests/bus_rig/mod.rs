@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The bus module on a private bus, with the test as its daemon.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this")]

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A configuration, a state directory, and the binary run on them.
 
 use std::collections::BTreeMap;

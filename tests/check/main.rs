@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend check`, the real binary: what it finds, its exit code, and that it changes nothing and
 //! gives no secret away.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is found about the seal and the state directory, for this user and for another.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Callers that claim to be somebody else.
 
 use crate::raw::{ERROR, Message, RETURN, Raw, SIGNAL};

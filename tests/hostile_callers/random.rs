@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every method with arguments that a seeded generator makes up.
 
 use fastrand::Rng;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A connection to the bus that no library guards: messages byte by byte, and no reading but on
 //! demand (D-Bus Specification, sections "Message Protocol" and "Authentication Protocol").
 

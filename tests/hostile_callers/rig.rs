@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A daemon with two applications: `cinema`, at which the storm goes, and `sports`, whose caller
 //! must be served throughout.
 

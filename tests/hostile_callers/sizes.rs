@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages as large as the bus lets them be.
 
 use crate::raw::Message;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Many calls, many connections, and callers that never read or leave in the middle.
 
 use crate::raw::{ERROR, Message, RETURN, Raw};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whole answers that are not what they should be.
 
 use std::io::ErrorKind;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A good answer that breaks off.
 
 use crate::rig::{BOTH, Endpoint, Opening, Server, all, refused, sends, trial};

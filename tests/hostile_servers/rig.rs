@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A server that answers one request as badly as a test wants and every other one well, and the
 //! trial of a daemon with it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Answers that come slowly, never end, or are far too large.
 
 use std::io::ErrorKind;

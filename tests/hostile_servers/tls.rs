@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Servers that must not get a request, because they cannot show who they are.
 
 use std::sync::Arc;

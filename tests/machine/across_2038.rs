@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! 2038-01-19T03:14:07Z, the last second that 32 bits hold, passes while the daemon runs.
 
 use super::guest::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A device without a battery: its clock starts in 1970, and is set by the network's time later.
 
 use super::guest::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A boot after 2038-01-19, when seconds no longer fit into 32 bits.
 
 use super::guest::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The clock is set while the daemon has a valid token; and what else may be wrong with dates.
 
 use serde_json::json;

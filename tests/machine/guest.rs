@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The machine that the tests run in: its clocks, its standby, and what runs on it.
 
 use std::fs::{self, File};

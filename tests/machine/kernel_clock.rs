@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an NTP client tells the kernel: adjtimex(2), which no safe crate wraps.
 #![allow(unsafe_code, reason = "adjtimex(2) has no safe wrapper; what it does here is the test")]
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Real clocks and real standby, in a virtual machine with a kernel of its own: boots in 1970 and in
 //! 2040, clocks that are set while the daemon runs, standby, a leap second, reboots.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A token that was stored before a reboot. Two boots of the machine: the first one hands its state
 //! directory over to the second, which is an hour later.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Real standby: ACPI S3, from which the machine wakes hours later.
 
 use super::guest::*;

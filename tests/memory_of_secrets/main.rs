@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is no longer needed is in memory no longer: all that the real daemon has mapped is
 //! searched from outside, for whole secrets and for parts of them. Only root can do so.
 

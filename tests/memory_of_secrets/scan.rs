@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! All memory of a process, searched from outside for secrets.
 
 use std::collections::HashMap;

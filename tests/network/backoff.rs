@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A network that is back ends a long backoff, and one that flaps starts no rush.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! From an address to a connection: addresses that do not answer, servers out of reach.
 
 use super::dns::Mode;

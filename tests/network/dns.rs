@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A name server that answers as a test wants, or does not. It knows one name; every other one does
 //! not exist.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A device at home, the world outside with its name server and its authorization server, and
 //! nothing in between yet.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Two hosts that are connected by nothing but what a test plugs in: the device, which is this whole
 //! process, and the rest of the world, which is one of its threads.
 //!

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! From a name to an address: no network, no name server, one that fails, hangs, moves.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Networks that are not there, lead nowhere, come, go and change, with the real daemon, the
 //! system's own resolver, and real interfaces in network namespaces. A minute and more, so it is no
 //! part of `cargo test`: `cargo test --test network -- --test-threads 8`. Only root can run it.

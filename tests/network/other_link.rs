@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! From Wi-Fi to Ethernet. A wireless interface is played: a veth pair, and the mark in /sys that
 //! makes it one.
 

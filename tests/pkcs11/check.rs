@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend check` with a token: it finds what is there, makes nothing, and says what is wrong.
 
 use std::fs;

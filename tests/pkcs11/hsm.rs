@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A token of SoftHSM's in a directory of its own, and a device whose seal it is.
 
 use std::fs;

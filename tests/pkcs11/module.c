@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 /* A PKCS#11 module for tests: the real one of REAL_MODULE, which misbehaves as the words in the file
    of MISBEHAVIOUR say. Each C_Login adds a byte to that file with ".logins" behind its name. */
 #include <dlfcn.h>

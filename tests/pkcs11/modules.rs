@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Modules that crash, hang, print and lie; and what is no module at all.
 
 use std::fs;

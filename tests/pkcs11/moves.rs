@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! From a key file into a token, and from one token to another.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The token and its key: made once, found again, missing, ambiguous, locked.
 
 use std::fs;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! tpm2-pkcs11, on a TPM that `tests/pkcs11/tpm` has made: it gives it a token with an imported key,
 //! and one without.
 

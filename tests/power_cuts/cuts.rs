@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The process is killed before each call on the state directory, as a power cut ends it.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a disk may hold after the power has failed.
 //!
 //! The model knows what POSIX promises, and takes nothing for granted beyond it:

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Each call on the state directory fails: once, and for ever. ENOSPC, EIO, EROFS and EACCES take
 //! turns, for the daemon asks none of them by name.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a disk may have lost when the power failed between two calls: every state that the model
 //! of [`super::disk`] allows is laid out and opened with the real store.
 

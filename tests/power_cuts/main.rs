@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Power cuts and disk faults at every system call on the state directory, with the real daemon
 //! and the real store. Minutes long, so it is no part of `cargo test`:
 //! `cargo test --test power_cuts`.

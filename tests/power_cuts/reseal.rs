@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend reseal`, killed before each call, on a failing disk, and on every disk that a power cut
 //! may leave: all opens under the old key or all under the new one, and a second try ends it.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The tracer: counts a daemon's calls on its state directory, or strikes at one of them.
 //!
 //! strace matches a call by the files that it names or whose descriptors it is given, and counts

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is done to a device while its power fails, and the device to do it to.
 
 use std::collections::{BTreeMap, BTreeSet};

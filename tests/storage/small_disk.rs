@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A file system of its own for the state: small enough to be filled.
 
 use std::fs::{self, File};

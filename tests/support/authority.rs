@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A loopback authorization server that behaves as section 1 of the contract says: real TLS,
 //! statements whose signature is really verified, 201, milliseconds, throttling with HTML.
 //!

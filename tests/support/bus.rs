@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A private message bus: a `dbus-daemon` with a configuration of its own, in a directory of its
 //! own. Everyone may connect, whatever their uid, so that access control is tokend's alone.
 

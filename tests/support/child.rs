@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Child processes that never outlive their parent.
 //!
 //! Three things see to it. Dropping a [`Child`] kills its whole process group and reaps it. A test

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! An HTTP client that is not tokend: the tests of the server use it, and the sandbox in a
 //! player's place.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One household: an authorization server, a bus, and a device whose state can be looked at.
 
 use std::collections::BTreeMap;

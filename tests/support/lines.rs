@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Lines of output that arrive from elsewhere, and waiting for one.
 
 use std::io::{BufRead as _, BufReader, Read};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the tests and the sandbox share: a loopback authorization server that behaves as the
 //! contract says, a private bus, and a device on which the real tokend runs.
 //!

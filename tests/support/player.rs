@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A player application: a client of the daemon on the bus.
 
 use std::collections::{BTreeMap, HashMap};

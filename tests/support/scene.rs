@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A server, a bus and a device, as most end-to-end tests need them.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Software statements (RFC 7591, section 2.3): JSON Web Tokens signed with RS256.
 
 use std::sync::LazyLock;

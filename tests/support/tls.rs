@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Throw-away certificates: made anew for each server, valid nowhere else.
 
 use std::sync::Arc;

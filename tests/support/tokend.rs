@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A device, and the real daemon on it.
 
 use std::ffi::OsString;

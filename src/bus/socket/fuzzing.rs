@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever the bus sends: what passes is what a plain reading of the specification lets through,
 //! however the bytes arrive.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Of each application: its software statement, and who may have its token.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The wall clock: whether it is set, and whether somebody vouches for it.
 
 use std::path::PathBuf;

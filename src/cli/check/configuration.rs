@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What was read, what is wrong with it, and what is hardly meant.
 
 use super::finding::Findings;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the server learns of this device, with the origin of each value.
 
 use super::finding::Findings;

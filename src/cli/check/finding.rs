@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Findings, as lines and as JSON.
 
 use serde::Serialize;

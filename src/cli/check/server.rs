@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The authorization server, and the root certificates that it is checked against. Nothing is sent.
 
 use super::finding::Findings;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The seal, tried out in memory, and whether its key opens what is stored. Nothing is written and
 //! no key is made.
 

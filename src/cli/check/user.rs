@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! For whom is checked: the user that runs tokend, whose files are trusted besides root's.
 
 use std::os::unix::fs::MetadataExt;

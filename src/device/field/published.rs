@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The published lists: the starred keys of the contract take these values and no other.
 
 pub(super) const HARDWARE_TYPES: &[&str] = &[

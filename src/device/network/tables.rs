@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The kernel's network tables, as text: `route`, `fib_trie`, `ipv6_route`, `if_inet6` of
 //! `/proc/net`. Lines that cannot be read are passed over.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Callers who wait, and callers who report a token.
 
 use std::time::Duration;

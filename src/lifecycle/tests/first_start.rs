@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The first start: registration, its record, its promotion.
 
 use std::time::Duration;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A million random lives of a device, with the rules as invariants.
 //!
 //! Each life is a sequence of random events from a seeded generator: answers of every kind,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The rules, as an observer of a random life checks them after every event.
 
 use std::collections::{BTreeMap, BTreeSet};

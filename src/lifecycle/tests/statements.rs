@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Credentials belong to a statement and an origin.
 
 use super::world::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The store, when it fails; forgetting; the network; idleness.
 
 use super::world::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Refresh, expiry, standby, reboots, clocks.
 
 use super::world::*;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A simulated device around the lifecycle: a disk, a server's answers, clocks.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! From a name to a TLS connection, under one deadline: ureq's own pieces lack a limit on the
 //! number of lookups that hang, on http to other machines, on addresses that do not answer, and on
 //! a peer that reads slowly.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A connection to whichever address of a name answers first (RFC 8305, "Happy Eyeballs"): a
 //! network whose IPv6 or IPv4 leads nowhere costs a moment, and not the time of the whole request.
 

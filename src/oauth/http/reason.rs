@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What went wrong, for a person who has a TV and perhaps a log before them.
 
 use std::io;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever a server answers: what is accepted is what the contract allows, and nothing that was
 //! sent or issued gets into a message.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A JSON object from the server, read strictly, and wiped when dropped.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Text that comes from outside, made fit for a message and a log.
 
 use zeroize::Zeroizing;

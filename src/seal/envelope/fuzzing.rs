@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever a sealed file has become: it opens as what was sealed, or not at all.
 
 use super::*;

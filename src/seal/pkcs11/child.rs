@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The child: this program once more, with a vendor's module in it. It takes one request from
 //! standard input, gives one answer on standard output, and ends.
 

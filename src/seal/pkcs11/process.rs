@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The daemon's side of the child: started, asked, read, ended in time, whatever it does.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The token: found by its label, logged in to, its key found or made, and asked for the root key.
 //! The only user of cryptoki; runs in the child alone.
 

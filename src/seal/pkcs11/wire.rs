@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What daemon and child say to each other: one request, one answer. Pure.
 //!
 //! Both are a magic text and fields, each with its length in front (32 bits, big endian).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What has two copies is repaired, or put aside; never lost in silence, and never taken for
 //! nothing.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The state directory: made, locked, tightened, cleaned; and what is forgotten.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever step the power fails at, or the disk: the old or the new content is there, whole.
 
 use super::super::faults::How;

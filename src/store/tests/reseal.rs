@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! All that is stored, moved to another root key: whole under the old one or whole under the new.
 
 use super::super::faults::How;

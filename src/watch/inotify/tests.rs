@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 use std::fs::{create_dir, create_dir_all, remove_dir, remove_dir_all, remove_file, rename, write};
 
 use tempfile::TempDir;

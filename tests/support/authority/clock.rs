@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! The server's own clock, which a test may stop and move.
 
 use std::sync::{Mutex, PoisonError};

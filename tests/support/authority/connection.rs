@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! One connection: one request, and what becomes of it.
 
 use std::collections::BTreeMap;

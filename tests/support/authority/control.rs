@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a test tells the server, and what it asks it.
 
 use std::fs;

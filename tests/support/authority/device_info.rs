@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What section 3 of the contract says about the device headers, written down once more: the
 //! daemon's own lists are not asked.
 

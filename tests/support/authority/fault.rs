@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What a test makes the server do instead of its duty.
 
 use std::fmt;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! As much of HTTP/1.1 as one request on one connection needs.
 
 use std::io::{self, Read, Write};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Section 1 of the contract, from the server's side: each endpoint's checks and its answer.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the server knows: its clients, the tokens it issued, the faults that wait.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! 1 request a second after a one-time burst of 10, for each peer (contract, section 1).
 
 use std::collections::HashMap;

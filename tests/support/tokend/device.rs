@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! A device's directories and files, and how the daemon is started on it.
 
 use std::collections::BTreeMap;

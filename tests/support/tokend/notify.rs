@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! systemd's end of `NOTIFY_SOCKET`.
 
 use std::net::Shutdown;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Small servers on loopback, each for one connection, and certificates for them.
 
 use std::io::{Read, Write};
