@@ -139,9 +139,11 @@ impl Filter {
         loop {
             if self.pass == 0 {
                 let dropped = self.drop.min(self.end - self.start);
-                self.chunk[self.start..self.start + dropped].zeroize();
                 self.start += dropped;
                 self.drop -= dropped;
+                if dropped > 0 && self.drop == 0 {
+                    self.wipe_what_is_not_needed();
+                }
                 if self.drop > 0 || !self.next() {
                     return 0;
                 }
@@ -155,6 +157,13 @@ impl Filter {
             self.pass -= count;
             return count;
         }
+    }
+
+    /// Once for each message that is dropped, however long it is: what it brings is overwritten by
+    /// what follows until its end.
+    fn wipe_what_is_not_needed(&mut self) {
+        self.chunk[..self.start].zeroize();
+        self.chunk[self.end..].zeroize();
     }
 
     /// Looks at what comes next, at the start of a line of the handshake or of a message; false

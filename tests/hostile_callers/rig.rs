@@ -61,8 +61,18 @@ impl Rig {
     /// The other application's caller gets its token, at once or within the bound of a call.
     #[track_caller]
     pub fn others_are_served(&self) {
-        let (token, _) = self.bystander.get_token(SPORTS, 0).unwrap();
-        assert_eq!(token, self.token);
+        let mut tries = 0;
+        loop {
+            match self.bystander.get_token(SPORTS, 0) {
+                Ok((token, _)) => return assert_eq!(token, self.token),
+                // dbus-daemon's own limit, before tokend has seen the call: what stands in the way
+                // there is on its way to tokend, and passes.
+                Err(full) if full.message.contains("full message queue") && tries < 100_000 => {
+                    tries += 1;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// The daemon's private memory in KiB. All that callers have asked before has been answered.
