@@ -180,7 +180,7 @@ fn make(session: &Session, request: &Request) -> Result<ObjectHandle, Answer> {
         Attribute::Sensitive(true),
         Attribute::Extractable(false),
         Attribute::Sign(true),
-        Attribute::ValueLen((KEY_LEN as u64).into()),
+        Attribute::ValueLen((KEY_LEN as std::ffi::c_ulong).into()),
     ];
     session.generate_key(&Mechanism::GenericSecretKeyGen, &template).map_err(|error| {
         Answer::Failed(format!(
