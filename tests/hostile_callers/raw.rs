@@ -123,6 +123,10 @@ impl Message {
                 fields.text_field(code, kind, text);
             }
         }
+        // Without a name an error is no message, and the bus would end the connection.
+        if self.kind == ERROR {
+            fields.text_field(ERROR_NAME, "s", "org.freedesktop.DBus.Error.AccessDenied");
+        }
         if let Some(sender) = &self.sender {
             fields.text_field(SENDER, "s", sender);
         }
