@@ -185,7 +185,8 @@ fn a_crash_leaves_no_core_file_whatever_the_limits_say() {
         eprintln!("left out: only root can raise the limit on core files");
         return;
     }
-    let runner = ["prlimit", "--core=unlimited:unlimited", "--"];
+    // What the tests are started by may ignore SIGQUIT, as a shell does for what it puts aside.
+    let runner = ["env", "--default-signal", "prlimit", "--core=unlimited:unlimited", "--"];
     // Where core files go to a program or to one place, a process that crashes by design does not
     // belong there.
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
