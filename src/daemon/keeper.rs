@@ -2,7 +2,6 @@
 //! The store, as the daemon uses it: errors become sentences, notes become log lines.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -71,9 +70,8 @@ impl Keeper {
         }
         let source = Arc::clone(&self.source);
         let work = move || {
-            // Where panics unwind, one of them is a failed try and not a key that never comes.
-            let asked = AssertUnwindSafe(|| lock(&source).root_key(store_is_empty));
-            later(catch_unwind(asked).unwrap_or(Err(SealError::Fault)));
+            let key = lock(&source).root_key(store_is_empty);
+            later(key);
             memory::give_back();
         };
         let thread = thread::Builder::new().name("seal".to_owned()).stack_size(STACK).spawn(work);

@@ -182,8 +182,6 @@ pub enum SealError {
     },
     /// The PKCS#11 module or its token gives no key: a sentence.
     Pkcs11(String),
-    /// A fault in tokend.
-    Fault,
 }
 
 impl fmt::Display for SealError {
@@ -221,7 +219,6 @@ impl fmt::Display for SealError {
                  empty the state directory to register anew"
             ),
             Self::Pkcs11(message) => f.write_str(message),
-            Self::Fault => f.write_str("asking for it ended unexpectedly (a fault in tokend)"),
         }
     }
 }
