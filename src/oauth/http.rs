@@ -7,7 +7,6 @@
 
 use std::error::Error;
 use std::io::Read;
-use std::sync::Arc;
 
 use ureq::Agent;
 use ureq::http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
@@ -20,6 +19,7 @@ use super::roots::{self, Roots};
 use super::{Context, Failure, wire};
 
 mod connect;
+mod provider;
 mod race;
 mod reason;
 
@@ -121,6 +121,6 @@ fn tls(context: &Context) -> Result<TlsConfig, Failure> {
         Roots::Found(found) => found.iter().map(|c| Certificate::from_der(c).to_owned()).into(),
         Roots::CompiledIn => RootCerts::WebPki,
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = provider::provider();
     Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build())
 }

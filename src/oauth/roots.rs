@@ -24,26 +24,31 @@ pub enum Roots {
 }
 
 /// The root certificates of `ca_file`; without one, those of the system, and those compiled in
-/// where it has none.
+/// (cargo feature `roots`) where it has none.
 ///
 /// The system's bundle is searched in the usual places; `SSL_CERT_FILE` and `SSL_CERT_DIR` come
 /// before them, as with OpenSSL.
 ///
 /// # Errors
-/// `ca_file` cannot be read, is damaged, or has no certificate in it.
+/// `ca_file` cannot be read, is damaged, or has no certificate in it; or there is neither a bundle
+/// nor a compiled-in root.
 pub fn load(ca_file: Option<&Path>) -> Result<Roots, RootsError> {
     match ca_file {
         Some(file) => read(file).map(Roots::Found),
-        None => Ok(system(rustls_native_certs::load_native_certs().certs)),
+        None => system(rustls_native_certs::load_native_certs().certs, cfg!(feature = "roots")),
     }
 }
 
-fn system(found: Vec<CertificateDer<'static>>) -> Roots {
-    if found.is_empty() { Roots::CompiledIn } else { Roots::Found(found) }
+fn system(found: Vec<CertificateDer<'static>>, compiled_in: bool) -> Result<Roots, RootsError> {
+    match found.is_empty() {
+        false => Ok(Roots::Found(found)),
+        true if compiled_in => Ok(Roots::CompiledIn),
+        true => Err(RootsError::NoBundle),
+    }
 }
 
 fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
-    let fault = |fault| RootsError { file: file.to_owned(), fault };
+    let fault = |fault| RootsError::CaFile { file: file.to_owned(), fault };
     let text = contents(file).map_err(|error| fault(Fault::Unreadable(error)))?;
     let certificates = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<Vec<_>, _>>()
@@ -72,24 +77,41 @@ fn contents(file: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// A `ca_file` that gives no root certificates.
+/// No root certificates, so no server can be trusted.
 #[derive(Debug)]
-pub struct RootsError {
-    file: PathBuf,
-    fault: Fault,
+pub enum RootsError {
+    /// The configured file gives none.
+    CaFile {
+        /// `ca_file`.
+        file: PathBuf,
+        /// Why.
+        fault: Fault,
+    },
+    /// The system has no bundle, and this build no roots of its own.
+    NoBundle,
 }
 
+/// What is wrong with a `ca_file`.
 #[derive(Debug)]
-enum Fault {
+pub enum Fault {
+    /// It cannot be read.
     Unreadable(io::Error),
+    /// It is no PEM.
     Damaged(pem::Error),
+    /// It has no certificate that can be used.
     Empty,
 }
 
 impl fmt::Display for RootsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ca_file {} ", self.file.display())?;
-        f.write_str(match self.fault {
+        let Self::CaFile { file, fault } = self else {
+            return f.write_str(
+                "this system has no bundle of root certificates, and none are compiled in: install \
+                 ca-certificates, or name a file as ca_file in [server]",
+            );
+        };
+        write!(f, "ca_file {} ", file.display())?;
+        f.write_str(match fault {
             Fault::Unreadable(_) => "cannot be read",
             Fault::Damaged(_) => "is damaged",
             Fault::Empty => "has no usable certificate in it (PEM, -----BEGIN CERTIFICATE-----)",
@@ -99,10 +121,10 @@ impl fmt::Display for RootsError {
 
 impl Error for RootsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.fault {
-            Fault::Unreadable(error) => Some(error),
-            Fault::Damaged(error) => Some(error),
-            Fault::Empty => None,
+        match self {
+            Self::CaFile { fault: Fault::Unreadable(error), .. } => Some(error),
+            Self::CaFile { fault: Fault::Damaged(error), .. } => Some(error),
+            Self::CaFile { fault: Fault::Empty, .. } | Self::NoBundle => None,
         }
     }
 }
@@ -169,7 +191,14 @@ mod tests {
 
     #[test]
     fn a_device_without_a_bundle_uses_the_roots_compiled_in() {
-        assert!(matches!(system(vec![]), Roots::CompiledIn));
-        assert!(matches!(system(vec![CertificateDer::from(vec![1])]), Roots::Found(_)));
+        let bundle = vec![CertificateDer::from(vec![1])];
+        assert!(matches!(system(vec![], true), Ok(Roots::CompiledIn)));
+        assert!(matches!(system(bundle, true), Ok(Roots::Found(_))));
+    }
+
+    #[test]
+    fn a_build_without_roots_says_so_on_a_device_without_a_bundle() {
+        let Err(error) = system(vec![], false) else { panic!("an error") };
+        assert!(error.to_string().contains("none are compiled in"), "{error}");
     }
 }

@@ -31,6 +31,9 @@ TOKEND_CARGO_BUILD_OPTS = --bin tokend --no-default-features
 ifeq ($(BR2_PACKAGE_TOKEND_PKCS11),y)
 TOKEND_CARGO_BUILD_OPTS += --features pkcs11
 endif
+ifeq ($(BR2_PACKAGE_TOKEND_ROOTS),y)
+TOKEND_CARGO_BUILD_OPTS += --features roots
+endif
 
 TOKEND_PLATFORM = $(call qstrip,$(BR2_PACKAGE_TOKEND_PLATFORM))
 TOKEND_PROGRAM = target/$(RUSTC_TARGET_NAME)/$(if $(BR2_ENABLE_DEBUG),debug,release)/tokend

@@ -7,8 +7,10 @@ require ${BPN}-crates.inc
 
 # The seal in secure hardware: the program then loads the PKCS#11 module that tokend.toml names. Which
 # module (optee-client, tpm2-pkcs11) is the image's choice.
-PACKAGECONFIG ??= "pkcs11"
+# roots: Mozilla's root certificates in the program, for an image without ca-certificates.
+PACKAGECONFIG ??= "pkcs11 roots"
 PACKAGECONFIG[pkcs11] = "--features=pkcs11,,,"
+PACKAGECONFIG[roots] = "--features=roots,,,"
 # Newer releases pass PACKAGECONFIG_CONFARGS themselves, scarthgap does not; cargo takes it twice.
 CARGO_BUILD_FLAGS:append = " --no-default-features ${PACKAGECONFIG_CONFARGS}"
 
