@@ -6,36 +6,29 @@
 //! bound beside it where there is one; exit code 1 where a bound is missed. Needs `strace`, and
 //! root: tokend lets nobody else look into its memory or trace it.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-#[path = "measure/process.rs"]
-mod process;
 #[path = "measure/report.rs"]
 mod report;
 #[path = "../tests/support/mod.rs"]
 mod support;
-#[path = "measure/trace.rs"]
-mod trace;
 
-use process::Process;
 use report::Report;
 use support::authority::{self, Authority};
 use support::bus::Bus;
 use support::player::Player;
+use support::process::Process;
 use support::tokend::{Application, Device, Program, Tokend};
+use support::trace::{self, Trace};
 use support::{Failure, statement};
-use trace::Trace;
 
 const APPLICATIONS: [&str; 3] = ["cinema", "sports", "news"];
 const IDLE: Duration = Duration::from_secs(30);
 /// Something beside tokend may wake it: the machine's network, a device that is plugged in. What
 /// tokend does by itself shows in each of these periods.
 const PERIODS: usize = 3;
-/// Bytes of PEM, as Debian's ca-certificates has them.
-const BUNDLE: usize = 220_000;
 const CALLS: usize = 1000;
 const MAX_THREADS: u64 = 2;
 const MAX_ANONYMOUS: u64 = 1_000_000;
@@ -60,7 +53,7 @@ fn run(tokend: PathBuf) -> Result<Report, Failure> {
     let program = Program { runner: Vec::new(), tokend };
     let mut device = Device::new(&authority, &bus, program)?;
     device.set("log", "level", "\"info\"");
-    trust_many(&mut device, &authority)?;
+    device.trust_many(&authority)?;
     for id in APPLICATIONS {
         device.add(&Application::new(id, &statement::issue(id)))?;
     }
@@ -76,16 +69,6 @@ fn run(tokend: PathBuf) -> Result<Report, Failure> {
         0 => Ok(report),
         code => Err(Failure(format!("tokend ended with exit code {code}"))),
     }
-}
-
-/// Each request reads the root certificates: as many here as a system's bundle has.
-fn trust_many(device: &mut Device, authority: &Authority) -> Result<(), Failure> {
-    let pem = fs::read_to_string(authority.ca_file());
-    let pem = pem.map_err(|error| Failure::new("no certificate of the server", error))?;
-    device.write_config("bundle.pem", &pem.repeat(BUNDLE.div_ceil(pem.len())));
-    let bundle = device.config().join("bundle.pem");
-    device.set("server", "ca_file", &format!("{:?}", bundle.display().to_string()));
-    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measurement of real time, which decides nothing")]

@@ -8,8 +8,6 @@
 mod forgery;
 #[path = "hostile_callers/random.rs"]
 mod random;
-#[path = "hostile_callers/raw.rs"]
-mod raw;
 #[path = "hostile_callers/rig.rs"]
 mod rig;
 #[path = "hostile_callers/sizes.rs"]

@@ -7,15 +7,13 @@
 
 #[path = "hostile_callers/random.rs"]
 mod random;
-#[path = "hostile_callers/raw.rs"]
-mod raw;
 #[path = "hostile_callers/rig.rs"]
 mod rig;
 mod support;
 
-use raw::Message;
 use rig::{CINEMA, Rig};
 use support::bus::Bus;
+use support::raw::Message;
 
 #[test]
 fn twenty_thousand_random_calls_are_answered_and_others_are_served() {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Callers that claim to be somebody else.
 
-use crate::raw::{ERROR, Message, RETURN, Raw, SIGNAL};
 use crate::rig::{CINEMA, Rig, SPORTS};
 use crate::support::authority::Gate;
 use crate::support::bus::{Bus, can_act_as_others};
 use crate::support::player::Player;
+use crate::support::raw::{ERROR, Message, RETURN, Raw, SIGNAL};
 use crate::support::tokend::Device;
 use crate::support::{authority::Authority, statement, tokend::Application};
 

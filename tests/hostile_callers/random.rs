@@ -3,9 +3,9 @@
 
 use fastrand::Rng;
 
-use crate::raw::{Bytes, ERROR, Message, RETURN, Raw};
 use crate::rig::{CINEMA, Rig};
 use crate::support::authority::Endpoint;
+use crate::support::raw::{Bytes, ERROR, Message, RETURN, Raw};
 
 const SEED: u64 = 20;
 

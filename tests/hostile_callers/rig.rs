@@ -4,10 +4,10 @@
 
 use std::fs;
 
-use crate::raw::Raw;
 use crate::support::authority::{Authority, Endpoint, Fault, Gate};
 use crate::support::bus::Bus;
 use crate::support::player::Player;
+use crate::support::raw::Raw;
 use crate::support::statement;
 use crate::support::tokend::{Application, Device, Tokend};
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Messages as large as the bus lets them be.
 
-use crate::raw::Message;
 use crate::rig::{CINEMA, Rig};
+use crate::support::raw::Message;
 
 const APPLICATION: &str = "tv.tokend.Application1";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";

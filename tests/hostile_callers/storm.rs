@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Many calls, many connections, and callers that never read or leave in the middle.
 
-use crate::raw::{ERROR, Message, RETURN, Raw};
 use crate::rig::{CINEMA, Rig};
 use crate::support::authority::{Endpoint, Gate};
 use crate::support::bus::Bus;
 use crate::support::player::Player;
+use crate::support::raw::{ERROR, Message, RETURN, Raw};
 
 /// What the daemon may hold more after a storm: the most that its calls in flight take at a time,
 /// of which the allocator gives back what it likes.

@@ -14,6 +14,10 @@ use tempfile::TempDir;
 use super::child::{self, Child};
 use super::{BOUND, Failure};
 
+mod broker;
+
+const CONFIG_FILE: &str = "bus.conf";
+const SOCKET: &str = "bus";
 const CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -57,19 +61,12 @@ impl Bus {
     /// As [`Bus::start`].
     pub fn start_with(elements: &str) -> Result<Self, Failure> {
         let program = child::find("dbus-daemon", "dbus-daemon")?;
-        let failure = |error| Failure::new("cannot prepare the private bus", error);
-        let dir = tempfile::Builder::new().prefix("tokend-bus-").tempdir().map_err(failure)?;
-        // Another user must reach the socket.
-        let everyone = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(dir.path(), everyone).map_err(failure)?;
-        let config = dir.path().join("bus.conf");
-        let socket = dir.path().join("bus");
-        let text = CONFIG.replace("@SOCKET@", &socket.to_string_lossy());
-        let text = text.replace("</busconfig>", &format!("{elements}</busconfig>"));
-        fs::write(&config, text).map_err(failure)?;
-
+        let dir = directory(elements)?;
         let mut command = child::command(program);
-        command.arg("--config-file").arg(&config).args(["--nofork", "--nopidfile"]);
+        command
+            .arg("--config-file")
+            .arg(dir.path().join(CONFIG_FILE))
+            .args(["--nofork", "--nopidfile"]);
         command.arg("--print-address");
         // One pipe: the address is the first line; without one, what came is the reason.
         let output = child::capture(&mut command)?;
@@ -91,6 +88,11 @@ impl Bus {
             }
             Err(_) => Err(Failure("dbus-daemon gives no address".into())),
         }
+    }
+
+    /// The process id of the bus; of a dbus-broker, that of its launcher.
+    pub fn id(&self) -> u32 {
+        self.daemon.id()
     }
 
     /// Its D-Bus address, for `--bus` and `busctl --address=`.
@@ -127,6 +129,19 @@ impl Bus {
         command.arg(format!("--address={}", self.address)).args(args);
         command.output().expect("setpriv runs: it is in the package util-linux")
     }
+}
+
+/// A directory with the configuration of a bus whose socket lies there too.
+fn directory(elements: &str) -> Result<TempDir, Failure> {
+    let failure = |error| Failure::new("cannot prepare the private bus", error);
+    let dir = tempfile::Builder::new().prefix("tokend-bus-").tempdir().map_err(failure)?;
+    // Another user must reach the socket.
+    let everyone = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(dir.path(), everyone).map_err(failure)?;
+    let text = CONFIG.replace("@SOCKET@", &dir.path().join(SOCKET).to_string_lossy());
+    let text = text.replace("</busconfig>", &format!("{elements}</busconfig>"));
+    fs::write(dir.path().join(CONFIG_FILE), text).map_err(failure)?;
+    Ok(dir)
 }
 
 /// Whether the tests may act as another user: they run as root.

@@ -28,6 +28,10 @@ pub mod household;
 pub mod lines;
 /// A player application: a client of the daemon on the bus.
 pub mod player;
+/// What the kernel says of a process.
+pub mod process;
+/// A connection to the bus that no library guards.
+pub mod raw;
 /// A server, a bus and a device, as most end-to-end tests need them.
 pub mod scene;
 /// Software statements, signed.
@@ -36,6 +40,8 @@ pub mod statement;
 pub mod tls;
 /// A device and the real daemon on it.
 pub mod tokend;
+/// Which system calls a process makes.
+pub mod trace;
 
 /// How long a test waits for what must come. Nothing is measured with it: it is far above what
 /// any machine needs, and only ends a wait that would never end.

@@ -16,6 +16,9 @@ use super::super::{Failure, bus::Bus};
 use super::notify::Notifications;
 use super::{Program, Ran, Tokend, text};
 
+/// Bytes of PEM, as Debian's ca-certificates has them.
+const BUNDLE: usize = 220_000;
+
 /// A device: configuration, state and device tree in directories of its own. Dropped: gone.
 pub struct Device {
     dir: TempDir,
@@ -98,6 +101,18 @@ impl Device {
         let section = self.settings.entry(section.to_owned()).or_default();
         section.insert(key.to_owned(), value.to_owned());
         self.write_settings(&self.settings_text()).unwrap();
+    }
+
+    /// Makes the bundle of root certificates as large as a system's: each request reads it.
+    ///
+    /// # Errors
+    /// The authority's certificate cannot be read.
+    pub fn trust_many(&mut self, authority: &Authority) -> Result<(), Failure> {
+        let pem = fs::read_to_string(authority.ca_file());
+        let pem = pem.map_err(|error| Failure::new("no certificate of the server", error))?;
+        self.write_config("bundle.pem", &pem.repeat(BUNDLE.div_ceil(pem.len())));
+        self.set("server", "ca_file", &quote(text(&self.config().join("bundle.pem"))));
+        Ok(())
     }
 
     /// Takes one key of `tokend.toml` out and writes the file.

@@ -5,7 +5,7 @@
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
-use crate::support::BOUND;
+use super::BOUND;
 
 /// The type of a message.
 pub const CALL: u8 = 1;
@@ -109,7 +109,8 @@ impl Message {
         self
     }
 
-    fn encode(&self, serial: u32) -> Vec<u8> {
+    /// As it is sent. Bytes 8 to 11 are the serial number.
+    pub fn encode(&self, serial: u32) -> Vec<u8> {
         let mut fields = Bytes::default();
         // The fields begin at offset 16, so that their own alignment is the message's.
         for (code, kind, text) in [
@@ -225,6 +226,22 @@ impl Raw {
                 return Ok(received);
             }
         }
+    }
+
+    /// Reads on to the next signal; answers are dropped.
+    pub fn next_signal(&mut self) -> io::Result<Received> {
+        loop {
+            let received = self.read()?;
+            if received.kind == SIGNAL {
+                return Ok(received);
+            }
+        }
+    }
+
+    /// The connection itself, to which nothing has come that is not read yet.
+    pub fn into_stream(self) -> UnixStream {
+        assert!(self.stream.buffer().is_empty(), "something has come, unread");
+        self.stream.into_inner()
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -7,17 +7,17 @@ use std::fs;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::support::child::{self, Child};
-use super::support::lines::Lines;
-use super::support::{BOUND, Failure};
+use super::child::{self, Child};
+use super::lines::Lines;
+use super::{BOUND, Failure};
 
 /// System calls that open a file.
-pub(crate) const OPENS: &[&str] = &["open", "openat", "openat2", "creat", "memfd_create"];
+pub const OPENS: &[&str] = &["open", "openat", "openat2", "creat", "memfd_create"];
 /// System calls that begin a connection.
-pub(crate) const CONNECTS: &[&str] = &["socket", "socketpair", "connect"];
+pub const CONNECTS: &[&str] = &["socket", "socketpair", "connect"];
 
 /// A process that is being traced.
-pub(crate) struct Trace {
+pub struct Trace {
     strace: Child,
     output: Lines,
     dir: TempDir,
@@ -25,7 +25,7 @@ pub(crate) struct Trace {
 
 impl Trace {
     /// Traces all threads of a process from now on.
-    pub(crate) fn start(process: u32) -> Result<Self, Failure> {
+    pub fn start(process: u32) -> Result<Self, Failure> {
         let program = child::find("strace", "strace")?;
         let dir = tempfile::tempdir().map_err(|e| Failure::new("no temporary directory", e))?;
         let mut command = child::command(program);
@@ -37,14 +37,12 @@ impl Trace {
         // "/usr/bin/strace: Process 1 attached with 2 threads", else why not.
         match output.wait_for(0, BOUND, |line| line.contains("strace: ")) {
             Some(line) if line.contains(" attached") => Ok(Self { strace, output, dir }),
-            line => {
-                Err(Failure::new("cannot trace tokend (only root may)", line.unwrap_or_default()))
-            }
+            line => Err(Failure::new("cannot trace it (only root may)", line.unwrap_or_default())),
         }
     }
 
     /// Stops tracing: the system calls since, by name.
-    pub(crate) fn end(mut self) -> Result<BTreeMap<String, usize>, Failure> {
+    pub fn end(mut self) -> Result<BTreeMap<String, usize>, Failure> {
         self.strace.signal(Signal::INT);
         if self.strace.wait(BOUND).is_none() {
             return Err(Failure::new("strace does not end", self.output.text(0)));

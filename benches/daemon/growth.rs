@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Part "growth": how memory, start and calls grow with applications and with connected clients.
+
+use super::client::Clients;
+use super::costs::until_owned;
+use super::programs::Programs;
+use super::report::{Bound, Report, Table};
+use super::stage::{BusKind, CINEMA, Home, TOKEND, fetch_all, ids, message};
+use super::stats::{number, percentile};
+use super::support::Failure;
+use super::support::authority::Options;
+use super::support::process::Process;
+
+const CALLS: usize = 2000;
+
+pub(crate) fn run(programs: &Programs, quick: bool, report: &mut Report) -> Result<(), Failure> {
+    applications(programs, quick, report)?;
+    clients(programs, quick, report)
+}
+
+fn untroubled() -> Options {
+    Options { throttle: false, ..Options::default() }
+}
+
+/// tokend asks the server once a second after a burst of four: two requests for each application.
+fn applications(programs: &Programs, quick: bool, report: &mut Report) -> Result<(), Failure> {
+    let counts: &[usize] = if quick { &[1, 5] } else { &[1, 10, 100] };
+    let head = ["applications", "anonymous, kB", "started anew", "name owned, ms", "p50, µs"];
+    let mut table = Table::new("Growth with applications", &head);
+    let mut anonymous = Vec::new();
+    for &count in counts {
+        let home = Home::new(BusKind::Daemon, &programs.tokend, count, untroubled())?;
+        let tokend = home.start()?;
+        fetch_all(&home.player()?, count)?;
+        let memory = Process(tokend.id()).memory("RssAnon")?;
+        tokend.terminate();
+        let (owned, tokend) = until_owned(&home, TOKEND, || home.device.spawn())?;
+        let last = ids(count).last().unwrap_or_default();
+        let one = p50(&home, &last)?;
+        let anew = Process(tokend.id()).memory("RssAnon")?;
+        tokend.terminate();
+        anonymous.push(number(memory) / 1e3);
+        table.row([
+            count.to_string(),
+            format!("{:.0}", number(memory) / 1e3),
+            format!("{:.0}", number(anew) / 1e3),
+            format!("{owned:.2}"),
+            format!("{one:.1}"),
+        ]);
+    }
+    report.print(&table);
+    let more = (anonymous[1] - anonymous[0]) / number(counts[1] - counts[0]);
+    let what = "anonymous memory of each more application";
+    report.goal(what, more, &format!("{more:.1} kB"), Bound::firm(20.0), " kB");
+    Ok(())
+}
+
+fn clients(programs: &Programs, quick: bool, report: &mut Report) -> Result<(), Failure> {
+    let counts: &[usize] = if quick { &[1, 10] } else { &[1, 10, 100] };
+    let home = Home::new(BusKind::Daemon, &programs.tokend, 1, untroubled())?;
+    let tokend = home.start()?;
+    fetch_all(&home.player()?, 1)?;
+    let head = [
+        "clients",
+        "anonymous, kB",
+        "descriptors",
+        "all gone, kB",
+        "p50 of one, µs",
+        "all call, calls a second",
+    ];
+    let mut table = Table::new("Growth with connected clients", &head);
+    for &count in counts {
+        let mut all =
+            Clients::connect(count, home.bus.address(), &message((TOKEND, "GetToken"), CINEMA))?;
+        let round = all.call(CALLS)?;
+        let process = Process(tokend.id());
+        let with = (process.memory("RssAnon")?, process.descriptors()?);
+        let one = p50(&home, CINEMA)?;
+        drop(all);
+        // An answer after they have left: what the bus said of it has been read.
+        p50(&home, CINEMA)?;
+        let gone = process.memory("RssAnon")?;
+        table.row([
+            count.to_string(),
+            format!("{:.0}", number(with.0) / 1e3),
+            with.1.to_string(),
+            format!("{:.0}", number(gone) / 1e3),
+            format!("{one:.1}"),
+            format!("{:.0}", number(CALLS) / round.took.as_secs_f64()),
+        ]);
+    }
+    report.print(&table);
+    Ok(())
+}
+
+/// Microseconds of a GetToken.
+fn p50(home: &Home, application: &str) -> Result<f64, Failure> {
+    let message = message((TOKEND, "GetToken"), application);
+    let mut clients = Clients::connect(1, home.bus.address(), &message)?;
+    Ok(percentile(&clients.call(CALLS)?.each, 0.5) / 1e3)
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Part "instructions": what a call and a start take of the processor, counted by callgrind. No
+//! other program disturbs that, so that a change of a percent is seen.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::client::Clients;
+use super::programs::Programs;
+use super::report::{Bound, Report, Table};
+use super::stage::{BARE, BusKind, CINEMA, FLOOR, Home, TOKEND, answers, fetch_all, message};
+use super::stats::number;
+use super::support::authority::Options;
+use super::support::{BOUND, Failure, child};
+
+/// The difference between a run with few calls and one with many is that of the calls.
+const FEW: usize = 100;
+const MANY: usize = 1100;
+const MEMBERS: [&str; 3] = ["Ping", "GetToken", "GetHeaders"];
+
+pub(crate) fn run(programs: &Programs, report: &mut Report) -> Result<(), Failure> {
+    let counter = Counter::new()?;
+    let options = Options { throttle: false, ..Options::default() };
+    let tokend = counter.counts("tokend", &programs.tokend)?;
+    let home = Home::new(BusKind::Daemon, &tokend, 1, options)?;
+    // It registers, and has its token from its storage in each run that is counted.
+    let first = home.start()?;
+    let words = {
+        let player = home.player()?;
+        fetch_all(&player, 1)?;
+        answers(&player)?
+    };
+    first.terminate();
+
+    let head = ["", "Ping", "GetToken", "GetHeaders", "start and end"];
+    let mut table = Table::new("Instructions of a service in user space, by callgrind", &head);
+    let mut get_token = Vec::new();
+    for (name, who, program) in [
+        (FLOOR, "sd-bus", &programs.floor),
+        (BARE, "bare zbus", &programs.bare),
+        (TOKEND, "tokend", &tokend),
+    ] {
+        let counted = |member: &'static str, calls: usize| -> Result<f64, Failure> {
+            let call = |calls: usize| -> Result<(), Failure> {
+                let address = home.bus.address();
+                Clients::connect(1, address, &message((name, member), CINEMA))?
+                    .call(calls)
+                    .map(drop)
+            };
+            let process = if name == TOKEND {
+                let tokend = home.start()?;
+                call(calls)?;
+                let process = tokend.id();
+                tokend.terminate();
+                process
+            } else {
+                let mut service = home.serve(&counter.counts(name, program)?, name, &words)?;
+                call(calls)?;
+                service.signal(Signal::TERM);
+                service.wait(BOUND).ok_or_else(|| Failure(format!("{who} does not end")))?;
+                service.id()
+            };
+            counter.instructions(process)
+        };
+        let mut row = vec![who.to_owned()];
+        let mut start = 0.0;
+        for member in MEMBERS {
+            let few = counted(member, FEW)?;
+            let each = (counted(member, MANY)? - few) / number(MANY - FEW);
+            start = few - each * number(FEW);
+            row.push(format!("{each:.0}"));
+            if member == "GetToken" {
+                get_token.push(each);
+            }
+        }
+        row.push(format!("{start:.0}"));
+        table.row(row);
+    }
+    report.print(&table);
+    let ratio = get_token[2] / get_token[1];
+    let bound = Bound::firm(1.60);
+    report.goal("instructions of GetToken / bare zbus", ratio, &format!("{ratio:.2}"), bound, "");
+    Ok(())
+}
+
+/// callgrind, and where it writes.
+struct Counter {
+    valgrind: PathBuf,
+    dir: TempDir,
+}
+
+impl Counter {
+    fn new() -> Result<Self, Failure> {
+        let dir = tempfile::tempdir().map_err(|e| Failure::new("no temporary directory", e))?;
+        Ok(Self { valgrind: child::find("valgrind", "valgrind")?, dir })
+    }
+
+    /// A program that does what this one does, and is counted.
+    fn counts(&self, name: &str, program: &Path) -> Result<PathBuf, Failure> {
+        let failure = |error| Failure::new("cannot write a script", error);
+        let script = self.dir.path().join(name);
+        if script.exists() {
+            return Ok(script);
+        }
+        let (valgrind, dir) = (self.valgrind.display(), self.dir.path().display());
+        let options = format!("--quiet --tool=callgrind --callgrind-out-file={dir}/out.%p");
+        let program = program.display();
+        let text = format!("#!/bin/sh\nexec {valgrind} {options} '{program}' \"$@\"\n");
+        fs::write(&script, text).map_err(failure)?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).map_err(failure)?;
+        Ok(script)
+    }
+
+    /// Of a process that has ended.
+    fn instructions(&self, process: u32) -> Result<f64, Failure> {
+        let path = self.dir.path().join(format!("out.{process}"));
+        let text = fs::read_to_string(&path);
+        let text = text.map_err(|error| Failure::new("callgrind has written nothing", error))?;
+        let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
+        let totals = totals.and_then(|totals| totals.trim().parse::<u64>().ok());
+        totals.map(number).ok_or_else(|| Failure("callgrind has counted nothing".into()))
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The programs that are measured: the release, the service of sd-bus and that of zbus.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::support::{Failure, child};
+
+const MANIFEST: &str = env!("CARGO_MANIFEST_DIR");
+
+pub(crate) struct Programs {
+    pub(crate) tokend: PathBuf,
+    pub(crate) floor: PathBuf,
+    pub(crate) bare: PathBuf,
+    _dir: TempDir,
+}
+
+impl Programs {
+    /// Builds what is not given, as a release; or takes what an earlier build has left.
+    pub(crate) fn new(tokend: Option<PathBuf>, build: bool) -> Result<Self, Failure> {
+        let dir = tempfile::Builder::new().prefix("tokend-bench-").tempdir();
+        let dir = dir.map_err(|error| Failure::new("no temporary directory", error))?;
+        let floor = dir.path().join("floor");
+        compile(&floor)?;
+        if build {
+            cargo(&["--example", "bare"])?;
+            if tokend.is_none() {
+                cargo(&["--bin", "tokend"])?;
+            }
+        }
+        let release = release();
+        let tokend = tokend.unwrap_or_else(|| release.join("tokend"));
+        let bare = release.join("examples/bare");
+        for program in [&tokend, &bare] {
+            if !program.exists() {
+                return Err(Failure(format!("{} is not there", program.display())));
+            }
+        }
+        Ok(Self { tokend, floor, bare, _dir: dir })
+    }
+}
+
+fn release() -> PathBuf {
+    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    Path::new(MANIFEST).join(target.unwrap_or_else(|| "target".into())).join("release")
+}
+
+fn cargo(what: &[&str]) -> Result<(), Failure> {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(MANIFEST).args(["build", "--quiet", "--release", "--locked"]).args(what);
+    run(&mut command, "cargo build")
+}
+
+/// The C program, by the system's compiler.
+fn compile(floor: &Path) -> Result<(), Failure> {
+    let cc = child::find("cc", "gcc")?;
+    let config = child::find("pkg-config", "pkgconf")?;
+    let flags = Command::new(config).args(["--cflags", "--libs", "libsystemd"]).output();
+    let flags = flags.map_err(|error| Failure::new("pkg-config", error))?;
+    if !flags.status.success() {
+        return Err(Failure("install the package libsystemd-dev".into()));
+    }
+    let flags = String::from_utf8_lossy(&flags.stdout).into_owned();
+    let source = Path::new(MANIFEST).join("benches/daemon/floor.c");
+    let mut command = Command::new(cc);
+    command.args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(floor).arg(source);
+    run(command.args(flags.split_whitespace()), "cc")
+}
+
+fn run(command: &mut Command, what: &str) -> Result<(), Failure> {
+    let status = command.status().map_err(|error| Failure::new(what, error))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(what, status)) }
+}
