@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer, Serializer};
@@ -11,14 +12,15 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 /// A client secret, an access token or another string that must not be seen. Its Debug is
 /// redacted, it has no Display, it is wiped when dropped, and [`Secret::expose`] is the one door.
+/// Clones share the one string, which is wiped with the last of them.
 #[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
+pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
     /// Takes the string in.
     #[must_use]
     pub fn new(secret: String) -> Self {
-        Self(Zeroizing::new(secret))
+        Self(Arc::new(Zeroizing::new(secret)))
     }
 
     /// The secret itself: for the wire, the seal and the caller who may have it.

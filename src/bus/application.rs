@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tv.tokend.Application1`: one object for each application (contract, section 2).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zbus::message::Header;
 use zbus::{Connection, ObjectPath, interface};
 
 use super::desk::Desk;
-use super::wire::Shown;
+use super::wire::{Headers, Shown};
 use super::{APPLICATION_PATH, Answer, BusEvent, CallId};
 use crate::clock;
 use crate::model::AppId;
@@ -38,11 +37,11 @@ impl Application {
     }
 
     /// Lets the caller in, or not: before anything is said about a token.
-    async fn admit(
+    async fn admit<'h>(
         &self,
-        header: &Header<'_>,
+        header: &'h Header<'_>,
         connection: &Connection,
-    ) -> Result<String, CallError> {
+    ) -> Result<&'h str, CallError> {
         let (name, caller) = self.desk.identify(header, connection).await?;
         if self.face()?.access.allow(&caller) {
             return Ok(name);
@@ -99,7 +98,7 @@ impl Application {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(Shown, u32), CallError> {
         let caller = self.admit(&header, connection).await?;
-        let (token, expires_in) = self.token(&caller, min_validity).await?;
+        let (token, expires_in) = self.token(caller, min_validity).await?;
         Ok((Shown(token), expires_in))
     }
 
@@ -109,16 +108,13 @@ impl Application {
         min_validity: u32,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<(BTreeMap<String, Shown>, u32), CallError> {
+    ) -> Result<(Headers, u32), CallError> {
         let caller = self.admit(&header, connection).await?;
-        let (token, expires_in) = self.token(&caller, min_validity).await?;
+        let (token, expires_in) = self.token(caller, min_validity).await?;
         let bearer = Secret::new(format!("Bearer {}", token.expose()));
         // Read only now: while the call waited, connection and display may have changed.
-        let others = self.face()?.headers.clone();
-        let mut headers: BTreeMap<_, _> =
-            others.into_iter().map(|(name, value)| (name, Shown(Secret::new(value)))).collect();
-        headers.insert("Authorization".into(), Shown(bearer));
-        Ok((headers, expires_in))
+        let face = self.face()?;
+        Ok((Headers { bearer, face }, expires_in))
     }
 
     #[zbus(out_args("access_token", "expires_in"))]
@@ -137,7 +133,7 @@ impl Application {
         }
         let (app, code) = (self.id.clone(), printable(code, rejected_token));
         let event = |call| BusEvent::Replace { app, call, rejected, code };
-        let (token, expires_in) = self.ask(&caller, event).await?;
+        let (token, expires_in) = self.ask(caller, event).await?;
         Ok((Shown(token), expires_in))
     }
 

@@ -57,7 +57,7 @@ struct Question {
     /// Filled once the bus has answered, or why it has not; calls that come meanwhile wait for the
     /// one question, and share its failure: many calls of a caller who has left cost no more than
     /// one.
-    caller: OnceCell<Result<Caller, String>>,
+    caller: OnceCell<Result<Arc<Caller>, String>>,
     /// The calls that wait for it.
     asking: AtomicUsize,
 }
@@ -75,10 +75,10 @@ impl Callers {
         runtime: &SharedRuntime,
         busy: impl Fn(&str) -> bool,
         left: &Left,
-    ) -> Result<Caller, CallError> {
+    ) -> Result<Arc<Caller>, CallError> {
         let answer = self.remember(name, busy);
         if let Some(Ok(caller)) = answer.caller.get() {
-            return Ok(caller.clone());
+            return Ok(Arc::clone(caller));
         }
         let _place = self.place(&answer)?;
         // First the watch, then the question: who leaves in between is still seen to leave, and
@@ -86,7 +86,7 @@ impl Callers {
         let asking = answer.caller.get_or_init(|| async {
             let watch = watch(name, connection, runtime, left).await;
             self.keep(name, &answer, watch.map_err(|error| error.to_string())?);
-            ask(name, connection).await.map_err(|error| error.to_string())
+            ask(name, connection).await.map(Arc::new).map_err(|error| error.to_string())
         });
         match asking.await.clone() {
             Ok(caller) if self.knows(name, &answer) => Ok(caller),

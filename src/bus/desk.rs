@@ -45,17 +45,17 @@ impl Desk {
     }
 
     /// Who sent the message with this header: the connection's name, and what the bus says of it.
-    pub(super) async fn identify(
+    pub(super) async fn identify<'h>(
         &self,
-        header: &Header<'_>,
+        header: &'h Header<'_>,
         connection: &Connection,
-    ) -> Result<(String, Caller), CallError> {
-        let Some(name) = header.sender() else {
+    ) -> Result<(&'h str, Arc<Caller>), CallError> {
+        let Some(name) = header.sender().map(|name| name.as_str()) else {
             return Err(CallError::new(ErrorName::AccessDenied, "the call names no sender"));
         };
         let busy = |name: &str| self.waiting.has(name);
         let asking = self.callers.identify(name, connection, &self.runtime, busy, &self.left);
-        Ok((name.to_string(), asking.await?))
+        Ok((name, asking.await?))
     }
 
     /// Takes a call in, tells the daemon, and waits for the answer.

@@ -48,7 +48,7 @@ impl Manager {
         if !self.desk.snapshot.may_reload(&caller) {
             return Err(denied("only root and reload_users may reload"));
         }
-        self.desk.wait(&name, None, |call| BusEvent::Reload { call }).await.map(drop)
+        self.desk.wait(name, None, |call| BusEvent::Reload { call }).await.map(drop)
     }
 
     async fn forget(
@@ -64,7 +64,7 @@ impl Manager {
         let id: AppId = id.parse().map_err(|error| {
             CallError::new(ErrorName::InvalidArgs, format!("{id:?} is no name: {error}"))
         })?;
-        self.desk.wait(&name, None, |call| BusEvent::Forget { call, id }).await.map(drop)
+        self.desk.wait(name, None, |call| BusEvent::Forget { call, id }).await.map(drop)
     }
 
     #[zbus(property(emits_changed_signal = "const"))]

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Our types as D-Bus has them.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde::{Serialize, Serializer};
 use zbus::message::{Header, Message};
 use zbus::names::ErrorName;
@@ -8,7 +11,7 @@ use zbus::{Signature, Type, Variant};
 
 use super::InfoValue;
 use crate::secret::Secret;
-use crate::view::{CallError, Property};
+use crate::view::{CallError, Face, Property};
 
 /// A secret on its way to a caller who may have it: `s`.
 pub(super) struct Shown(pub(super) Secret);
@@ -20,6 +23,25 @@ impl Type for Shown {
 impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.expose())
+    }
+}
+
+/// All headers of a request: `a{ss}`.
+pub(super) struct Headers {
+    /// The value of `Authorization`.
+    pub(super) bearer: Secret,
+    /// Has the others.
+    pub(super) face: Arc<Face>,
+}
+
+impl Type for Headers {
+    const SIGNATURE: &'static Signature = <HashMap<String, String>>::SIGNATURE;
+}
+
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let others = self.face.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        serializer.collect_map(others.chain([("Authorization", self.bearer.expose())]))
     }
 }
 
