@@ -2,9 +2,9 @@
 //! Part "instructions": what a call and a start take of the processor, counted by callgrind. No
 //! other program disturbs that, so that a change of a percent is seen.
 
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -25,8 +25,7 @@ const MEMBERS: [&str; 3] = ["Ping", "GetToken", "GetHeaders"];
 pub(crate) fn run(programs: &Programs, report: &mut Report) -> Result<(), Failure> {
     let counter = Counter::new()?;
     let options = Options { throttle: false, ..Options::default() };
-    let tokend = counter.counts("tokend", &programs.tokend)?;
-    let home = Home::new(BusKind::Daemon, &tokend, 1, options)?;
+    let mut home = Home::new(BusKind::Daemon, &programs.tokend, 1, options)?;
     // It registers, and has its token from its storage in each run that is counted.
     let first = home.start()?;
     let words = {
@@ -35,6 +34,7 @@ pub(crate) fn run(programs: &Programs, report: &mut Report) -> Result<(), Failur
         answers(&player)?
     };
     first.terminate();
+    home.run_through(counter.runner());
 
     let head = ["", "Ping", "GetToken", "GetHeaders", "start and end"];
     let mut table = Table::new("Instructions of a service in user space, by callgrind", &head);
@@ -42,7 +42,7 @@ pub(crate) fn run(programs: &Programs, report: &mut Report) -> Result<(), Failur
     for (name, who, program) in [
         (FLOOR, "sd-bus", &programs.floor),
         (BARE, "bare zbus", &programs.bare),
-        (TOKEND, "tokend", &tokend),
+        (TOKEND, "tokend", &programs.tokend),
     ] {
         let counted = |member: &'static str, calls: usize| -> Result<f64, Failure> {
             let call = |calls: usize| -> Result<(), Failure> {
@@ -58,7 +58,7 @@ pub(crate) fn run(programs: &Programs, report: &mut Report) -> Result<(), Failur
                 tokend.terminate();
                 process
             } else {
-                let mut service = home.serve(&counter.counts(name, program)?, name, &words)?;
+                let mut service = home.serve(program, name, &words)?;
                 call(calls)?;
                 service.signal(Signal::TERM);
                 service.wait(BOUND).ok_or_else(|| Failure(format!("{who} does not end")))?;
@@ -99,20 +99,11 @@ impl Counter {
         Ok(Self { valgrind: child::find("valgrind", "valgrind")?, dir })
     }
 
-    /// A program that does what this one does, and is counted.
-    fn counts(&self, name: &str, program: &Path) -> Result<PathBuf, Failure> {
-        let failure = |error| Failure::new("cannot write a script", error);
-        let script = self.dir.path().join(name);
-        if script.exists() {
-            return Ok(script);
-        }
-        let (valgrind, dir) = (self.valgrind.display(), self.dir.path().display());
-        let options = format!("--quiet --tool=callgrind --callgrind-out-file={dir}/out.%p");
-        let program = program.display();
-        let text = format!("#!/bin/sh\nexec {valgrind} {options} '{program}' \"$@\"\n");
-        fs::write(&script, text).map_err(failure)?;
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).map_err(failure)?;
-        Ok(script)
+    /// What starts a program that is counted.
+    fn runner(&self) -> Vec<OsString> {
+        let mut output = OsString::from("--callgrind-out-file=");
+        output.push(self.dir.path().join("out.%p"));
+        vec![self.valgrind.clone().into(), "--quiet".into(), "--tool=callgrind".into(), output]
     }
 
     /// Of a process that has ended.

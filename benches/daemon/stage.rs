@@ -99,9 +99,14 @@ impl Home {
 
     /// From now on, whatever starts is bound to one processor from its first instruction on.
     pub(crate) fn bind(&mut self) -> Result<(), Failure> {
-        self.runner = pin::runner()?;
-        self.device.set_runner(self.runner.clone());
+        self.run_through(pin::runner()?);
         pin::process(&Process(self.bus.id()))
+    }
+
+    /// From now on, whatever starts is started through this.
+    pub(crate) fn run_through(&mut self, runner: Vec<OsString>) {
+        self.device.set_runner(runner.clone());
+        self.runner = runner;
     }
 
     /// Starts one of the services that answer with these words: a token, and headers.
