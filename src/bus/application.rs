@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tv.tokend.Application1`: one object for each application (contract, section 2).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zbus::message::Header;
@@ -11,6 +10,7 @@ use super::desk::Desk;
 use super::wire::Shown;
 use super::{APPLICATION_PATH, Answer, BusEvent, CallId};
 use crate::clock;
+use crate::map::Map;
 use crate::model::AppId;
 use crate::secret::Secret;
 use crate::view::{AppView, CallError, ErrorName, Face, Served, seconds_left};
@@ -109,13 +109,13 @@ impl Application {
         min_validity: u32,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> Result<(BTreeMap<String, Shown>, u32), CallError> {
+    ) -> Result<(Map<String, Shown>, u32), CallError> {
         let caller = self.admit(&header, connection).await?;
         let (token, expires_in) = self.token(&caller, min_validity).await?;
         let bearer = Secret::new(format!("Bearer {}", token.expose()));
         // Read only now: while the call waited, connection and display may have changed.
         let others = self.face()?.headers.clone();
-        let mut headers: BTreeMap<_, _> =
+        let mut headers: Map<_, _> =
             others.into_iter().map(|(name, value)| (name, Shown(Secret::new(value)))).collect();
         headers.insert("Authorization".into(), Shown(bearer));
         Ok((headers, expires_in))

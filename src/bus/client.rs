@@ -2,7 +2,7 @@
 //! The client side of the bus, for the command line: each function connects, calls, and is done.
 //! It runs on the calling thread; no other is left over.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -17,6 +17,7 @@ use super::{
     APPLICATION_INTERFACE, APPLICATION_PATH, BusAddress, InfoValue, MANAGER_INTERFACE,
     MANAGER_PATH, NAME,
 };
+use crate::map::Map;
 use crate::model::AppId;
 use crate::secret::Secret;
 
@@ -120,7 +121,7 @@ pub fn headers(
 ) -> Result<Vec<(String, Secret)>, ClientError> {
     ask(bus, async |connection| {
         let reply = of_application(connection, id, "GetHeaders", min_validity).await?;
-        let (headers, _): (BTreeMap<String, String>, u32) = read(&reply)?;
+        let (headers, _): (Map<String, String>, u32) = read(&reply)?;
         Ok(headers.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
     })
 }
@@ -129,10 +130,10 @@ pub fn headers(
 ///
 /// # Errors
 /// [`ClientError`]
-pub fn device_info(bus: &BusAddress) -> Result<BTreeMap<String, InfoValue>, ClientError> {
+pub fn device_info(bus: &BusAddress) -> Result<Map<String, InfoValue>, ClientError> {
     ask(bus, async |connection| {
         let reply = call(connection, MANAGER_PATH, MANAGER_INTERFACE, "GetDeviceInfo", &()).await?;
-        let fields: BTreeMap<String, OwnedVariant> = read(&reply)?;
+        let fields: Map<String, OwnedVariant> = read(&reply)?;
         fields.into_iter().map(|(key, value)| Ok((key, info(&value)?))).collect()
     })
 }

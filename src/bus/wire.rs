@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Our types as D-Bus has them.
 
+use std::collections::HashMap;
+
 use serde::{Serialize, Serializer};
 use zbus::message::{Header, Message};
 use zbus::names::ErrorName;
 use zbus::{Signature, Type, Variant};
 
 use super::InfoValue;
+use crate::map::Map;
 use crate::secret::Secret;
 use crate::view::{CallError, Property};
 
@@ -21,6 +24,11 @@ impl Serialize for Shown {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.expose())
     }
+}
+
+/// `a{s…}`, in the order of its keys.
+impl<V: Type> Type for Map<String, V> {
+    const SIGNATURE: &'static Signature = <HashMap<String, V> as Type>::SIGNATURE;
 }
 
 impl<'a> From<Property<'a>> for Variant<'a> {
