@@ -32,6 +32,8 @@ pub mod player;
 pub mod scene;
 /// Software statements, signed.
 pub mod statement;
+/// A terminal with a program on it.
+pub mod terminal;
 /// Throw-away certificates.
 pub mod tls;
 /// A device and the real daemon on it.
