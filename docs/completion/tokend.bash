@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
+# shellcheck shell=bash
 # Completion of tokend's command line in bash. Needs no other file; bash-completion finds it by its
 # name, and `source` will do.
 
