@@ -71,7 +71,7 @@ fn every_option_of_a_command_is_offered_once_and_no_other() {
         let all: Vec<_> = options.iter().map(|option| format!("--{option}")).collect();
         assert_eq!(offered(&format!("tokend {command} --")), all, "{command}");
     }
-    assert_eq!(offered("tokend status --json -"), ["--bus"]);
+    assert_eq!(offered("tokend status --json -"), ["--bus", "--watch"]);
     assert_eq!(offered("tokend device-info --bus=system --root /r --"), ["--config", "--json"]);
     assert_eq!(offered("tokend reseal --from /old --st"), ["--state"]);
 }

@@ -57,7 +57,7 @@ _tokend() {
         '') takes='--help --version' ;;
         run) takes='--config --state --root --bus' ;;
         check) takes='--config --state --root --json' ;;
-        status) takes='--bus --json' ;;
+        status) takes='--bus --json --watch' ;;
         token | headers | reload) takes='--bus' ;;
         device-info) takes='--config --root --bus --json' ;;
         forget) takes='--yes --bus' ;;
