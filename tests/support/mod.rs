@@ -26,6 +26,8 @@ pub mod client;
 pub mod household;
 /// Lines of output, and waiting for one.
 pub mod lines;
+/// The manual page of the command line.
+pub mod manual;
 /// A player application: a client of the daemon on the bus.
 pub mod player;
 /// A server, a bus and a device, as most end-to-end tests need them.
