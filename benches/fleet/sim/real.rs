@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The real lifecycle, with a disk that always works.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokend::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId};
+use tokend::map::Map;
 use tokend::model::{AppId, Credentials, Origin, Slot, StatementDigest, Stored, Token};
 use tokend::oauth::{AccessToken, Failure};
 use tokend::secret::Secret;
@@ -57,7 +58,7 @@ impl Real {
         };
         let slot = Slot { current: Some(credentials(0)), ..Slot::default() };
         let mut stored = Stored { token: Some(token), ..Stored::default() };
-        stored.filed.insert(STATEMENT, BTreeMap::from([(origin(), slot)]));
+        stored.filed.insert(STATEMENT, Map::from([(origin(), slot)]));
         stored.record.active = Some(STATEMENT);
         let now = Now { boot: BootTime(issued), wall: WallTime(0), confirmed: false };
         let mut real = Self {
