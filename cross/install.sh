@@ -17,6 +17,9 @@ usage: cross/install.sh [OPTION...] DESTDIR
   --sysusersdir DIR   systemd-sysusers (PREFIX/lib/sysusers.d)
   --dbusdir DIR       parent of system.d, system-services, interfaces (PREFIX/share/dbus-1)
   --docdir DIR        licences, README, drop-in examples (PREFIX/share/doc/tokend)
+  --mandir DIR        manual pages (PREFIX/share/man)
+  --completiondir DIR completion for bash (PREFIX/share/bash-completion/completions)
+  --small             without manual pages and completion
 
 Directories are those that the device sees, without DESTDIR. tokend itself reads /usr/lib/tokend,
 /etc/tokend and /run/tokend whatever the options say.
@@ -31,12 +34,15 @@ fail() {
 # The checkout, wherever this is called from; relative arguments are the caller's.
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 binary=$here/target/release/tokend
-platform='' prefix=/usr bindir='' sysconfdir=/etc unitdir='' sysusersdir='' dbusdir='' docdir='' destdir=''
+platform='' prefix=/usr bindir='' sysconfdir=/etc unitdir='' sysusersdir='' dbusdir='' docdir=''
+mandir='' completiondir='' small='' destdir=''
 
 while [ $# -gt 0 ]; do
     case $1 in
         --help) usage; exit 0 ;;
-        --binary | --platform | --prefix | --bindir | --sysconfdir | --unitdir | --sysusersdir | --dbusdir | --docdir)
+        --small) small=1; shift ;;
+        --binary | --platform | --prefix | --bindir | --sysconfdir | --unitdir | --sysusersdir | --dbusdir | --docdir | \
+            --mandir | --completiondir)
             [ -n "${2:-}" ] || fail "$1 needs a value" 64
             case $1:$2 in
                 --binary:* | --platform:* | --*:/*) ;;
@@ -52,6 +58,8 @@ while [ $# -gt 0 ]; do
                 --sysusersdir) sysusersdir=$2 ;;
                 --dbusdir) dbusdir=$2 ;;
                 --docdir) docdir=$2 ;;
+                --mandir) mandir=$2 ;;
+                --completiondir) completiondir=$2 ;;
             esac
             shift 2
             ;;
@@ -73,6 +81,8 @@ unitdir=${unitdir:-$prefix/lib/systemd/system}
 sysusersdir=${sysusersdir:-$prefix/lib/sysusers.d}
 dbusdir=${dbusdir:-$prefix/share/dbus-1}
 docdir=${docdir:-$prefix/share/doc/tokend}
+mandir=${mandir:-$prefix/share/man}
+completiondir=${completiondir:-$prefix/share/bash-completion/completions}
 case $bindir in
     *[!A-Za-z0-9/._+-]*) fail "--bindir $bindir: a unit file takes only letters, digits and /._+- here" 64 ;;
 esac
@@ -104,6 +114,13 @@ each_file() {
     for example in "$here"/systemd/examples/*.conf; do
         "$1" 0644 "$example" "$docdir/examples/${example##*/}"
     done
+    if [ -z "$small" ]; then
+        for page in "$here"/docs/man/*.[1-9]; do
+            "$1" 0644 "$page" "$mandir/man${page##*.}/${page##*/}"
+        done
+        # By the name of the command: so bash-completion finds it.
+        "$1" 0644 "$here/docs/completion/tokend.bash" "$completiondir/tokend"
+    fi
     [ -n "$sample" ] || return 0
     # The place of what comes with the image; what /etc/tokend has replaces it.
     "$1" 0644 "$sample/tokend.toml" /usr/lib/tokend/tokend.toml

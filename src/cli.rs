@@ -50,6 +50,7 @@ Commands:
   run               run the daemon in the foreground
   check             check configuration, statements, seal and device data, offline
   status [ID]       show what the daemon has for each application
+                    (with --watch: and whatever changes, until Ctrl-C or q)
   token ID          print an access token
   headers ID        print the request headers, one \"Name: value\" a line
   device-info       show each field of X-Device-Info with its origin
@@ -71,6 +72,7 @@ Options:
   --bus BUS         system, session or a D-Bus address      (all but check, reseal)
                     default: system
   --json            print JSON                              (check, status, device-info)
+  --watch           stay, and show each change              (status)
   --help            print this
   --version         print the version
 
@@ -96,6 +98,8 @@ pub enum Command {
     DeviceInfo(BusAddress, bool),
     /// `status`
     Status(BusAddress, Option<AppId>, bool),
+    /// `status --watch`
+    Watch(BusAddress, Option<AppId>, bool),
     /// `token`
     Token(BusAddress, AppId),
     /// `headers`
@@ -130,6 +134,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             Arg::Long("bus") => given.bus = Some(parser.value()?.parse()?),
             Arg::Long("json") => given.json = true,
             Arg::Long("yes") => given.yes = true,
+            Arg::Long("watch") => given.watch = true,
             Arg::Value(word) => words.push(word.string()?),
             other => return Err(other.unexpected().into()),
         }
@@ -147,6 +152,7 @@ struct Given {
     bus: Option<BusAddress>,
     json: bool,
     yes: bool,
+    watch: bool,
 }
 
 impl Given {
@@ -174,7 +180,8 @@ impl Given {
             }
             "status" => {
                 let id = id.as_deref().map(application).transpose()?;
-                (&["bus", "json"], Command::Status(self.bus(), id, self.json))
+                let command = if self.watch { Command::Watch } else { Command::Status };
+                (&["bus", "json", "watch"], command(self.bus(), id, self.json))
             }
             "token" => (&["bus"], Command::Token(self.bus(), needed(&name, id.as_deref())?)),
             "headers" => (&["bus"], Command::Headers(self.bus(), needed(&name, id.as_deref())?)),
@@ -210,6 +217,7 @@ impl Given {
             ("bus", self.bus.is_some()),
             ("json", self.json),
             ("yes", self.yes),
+            ("watch", self.watch),
         ];
         all.into_iter().filter(|(_, given)| *given).map(|(option, _)| option).collect()
     }
@@ -266,6 +274,7 @@ pub fn execute(command: Command) -> ExitCode {
         Command::LocalDeviceInfo(options, json) => Ok(device_info::local(&options, json)),
         Command::DeviceInfo(bus, json) => device_info::run(&bus, json),
         Command::Status(bus, id, json) => status::run(&bus, id.as_ref(), json, now),
+        Command::Watch(bus, id, json) => return status::watch::run(&bus, id, json),
         Command::Token(bus, id) => match token::run(&bus, &id) {
             Ok(secret) => return print(secret.expose(), ExitCode::SUCCESS),
             Err(error) => Err(error),
@@ -297,13 +306,18 @@ fn print(text: &str, code: ExitCode) -> ExitCode {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => code,
-        // Whoever closed the pipe has read enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => code,
-        Err(error) => {
-            eprintln!("tokend: cannot write the output: {error}");
-            ExitCode::from(EX_IOERR)
-        }
+        Err(error) => unwritten(&error, code),
     }
+}
+
+/// What to exit with where the output cannot be written, and `code` was due.
+fn unwritten(error: &std::io::Error, code: ExitCode) -> ExitCode {
+    // Whoever closed the pipe has read enough.
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return code;
+    }
+    eprintln!("tokend: cannot write the output: {error}");
+    ExitCode::from(EX_IOERR)
 }
 
 fn fail(error: &ClientError) -> ExitCode {
@@ -357,6 +371,7 @@ mod tests {
             "check --config /c --state /s --root=/r --json",
             "status --json --bus unix:path=/bus",
             "status cinema",
+            "status cinema --watch --json",
             "token cinema --bus system",
             "headers cinema",
             "device-info --root /r",
@@ -382,6 +397,7 @@ mod tests {
             ("token a b", "unexpected argument \"b\""),
             ("check --bus session", "check takes no --bus"),
             ("run --yes", "run takes no --yes"),
+            ("check --watch", "check takes no --watch"),
             ("run --from /old", "run takes no --from"),
             ("reseal", "reseal needs --from DIR"),
             ("run --quick", "invalid option '--quick'"),
@@ -412,6 +428,7 @@ mod tests {
             "--bus",
             "--json",
             "--yes",
+            "--watch",
             "--help",
             "--version",
         ] {

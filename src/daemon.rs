@@ -9,7 +9,7 @@ mod publish;
 mod reload;
 mod requests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -20,6 +20,7 @@ use crate::clock::{self, ConfirmedBy};
 use crate::config::{self, Application, Settings, Source, Statement};
 use crate::device::DeviceInfo;
 use crate::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId};
+use crate::map::Map;
 use crate::model::{AppId, Credentials};
 use crate::oauth::{AccessToken, Failure};
 use crate::seal::{self, RootKey, SealError};
@@ -98,19 +99,19 @@ impl Post {
 struct Daemon {
     options: Options,
     settings: Settings,
-    applications: BTreeMap<AppId, Application>,
-    statements: BTreeMap<AppId, Result<Statement, String>>,
+    applications: Map<AppId, Application>,
+    statements: Map<AppId, Result<Statement, String>>,
     confirmed_by: ConfirmedBy,
     life: Lifecycle,
     keeper: Keeper,
     device: DeviceInfo,
-    network: std::collections::BTreeSet<String>,
+    network: Vec<String>,
     watch: Watch,
     mail: Receiver<Mail>,
     post: Post,
     notifier: Notifier,
     snapshot: Arc<Snapshot>,
-    views: BTreeMap<AppId, Arc<AppView>>,
+    views: Map<AppId, Arc<AppView>>,
     /// None until the start is over.
     bus: Option<Bus>,
     /// Answers are sent after the changes that they rest on.
@@ -158,7 +159,7 @@ impl Daemon {
             options,
             settings: config.settings,
             applications: config.applications,
-            statements: BTreeMap::new(),
+            statements: Map::new(),
             confirmed_by,
             life,
             watch,
@@ -166,7 +167,7 @@ impl Daemon {
             post,
             notifier,
             snapshot,
-            views: BTreeMap::new(),
+            views: Map::new(),
             bus: None,
             answers: Vec::new(),
             status: String::new(),

@@ -41,6 +41,8 @@ pub mod watch;
 
 // Names, credentials, tokens and attempt records: plain data.
 pub mod model;
+// A small map in the order of its keys.
+pub mod map;
 // A string that cannot be printed.
 pub mod secret;
 // Boot time, wall time, "now": types only.

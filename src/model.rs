@@ -2,12 +2,12 @@
 //! What tokend keeps, in memory and sealed on disk: plain data, shared by the lifecycle that
 //! decides over it and the store that writes it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::map::Map;
 use crate::secret::Secret;
 use crate::time::{BootId, BootTime, Now, WallTime};
 
@@ -203,7 +203,7 @@ impl Slot {
 }
 
 /// All credentials of one statement, by the origin that issued them. Stored in two copies.
-pub type Filed = BTreeMap<Origin, Slot>;
+pub type Filed = Map<Origin, Slot>;
 
 /// A moment that means something after a restart and after a reboot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -275,7 +275,7 @@ pub struct Record {
     pub active: Option<StatementDigest>,
     /// What was tried, by statement and origin.
     #[serde(default)]
-    pub attempts: BTreeMap<StatementDigest, BTreeMap<Origin, Attempts>>,
+    pub attempts: Map<StatementDigest, Map<Origin, Attempts>>,
 }
 
 /// What was tried with one statement at one origin.
@@ -305,7 +305,7 @@ pub struct Attempts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
     /// Its credentials, by statement.
-    pub filed: BTreeMap<StatementDigest, Filed>,
+    pub filed: Map<StatementDigest, Filed>,
     /// Its attempt record.
     pub record: Record,
     /// An attempt record was there and could not be used: limits must be taken as reached just now.

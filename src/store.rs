@@ -30,7 +30,6 @@ mod proof;
 mod reseal;
 mod state_dir;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -43,6 +42,7 @@ pub use self::state_dir::{LockError, StateDir};
 
 use self::pair::Single;
 use self::proof::Proof;
+use crate::map::Map;
 use crate::model::{AppId, Filed, Record, StatementDigest, Stored, Token};
 use crate::seal::envelope::{Opened, Subject};
 use crate::seal::{RootKey, RootKeySource, SealError};
@@ -55,11 +55,11 @@ pub struct Store {
     root: RootKey,
     notes: Vec<Note>,
     /// The highest generation seen or tried of each subject, so that none is used twice.
-    generations: BTreeMap<Subject, u64>,
+    generations: Map<Subject, u64>,
     /// Whose files have been seen, `None` for the device's own: nothing else is overwritten.
-    seen: BTreeSet<Option<AppId>>,
+    seen: Vec<Option<AppId>>,
     /// The copy of a subject that could not be read though its other copy could.
-    unread: BTreeMap<Subject, String>,
+    unread: Map<Subject, String>,
 }
 
 impl Store {
@@ -140,7 +140,7 @@ impl Store {
     }
 
     fn read_application(&mut self, id: &AppId) -> Result<Stored, StoreError> {
-        self.seen.remove(&Some(id.clone()));
+        self.seen.retain(|seen| seen.as_ref() != Some(id));
         // A copy may be gone since, forgotten: what is not there needs no room made.
         self.unread.retain(|subject, _| subject.application() != Some(id));
         let names = self.dir.list()?;
@@ -159,14 +159,14 @@ impl Store {
         // Lost just now, or before a restart and not written since.
         stored.record_lost = lost || record.is_none() && names.contains(&names::quarantined(&file));
         stored.record = record.unwrap_or_default();
-        self.seen.insert(Some(id.clone()));
+        self.seen.push(Some(id.clone()));
         Ok(stored)
     }
 
     fn read_identity(&mut self) -> Result<Option<String>, StoreError> {
-        self.seen.remove(&None);
+        self.seen.retain(Option::is_some);
         let identity = self.read_pair(Subject::Identity, &names::identity())?;
-        self.seen.insert(None);
+        self.seen.push(None);
         Ok(identity.map(|documents::Identity { id }| id))
     }
 
@@ -240,13 +240,16 @@ impl Store {
     }
 }
 
-/// The statements of an application that any file is there for.
-fn statements(names: &[String], id: &AppId) -> BTreeSet<StatementDigest> {
+/// The statements of an application that any file is there for; `names` are in their order.
+fn statements(names: &[String], id: &AppId) -> Vec<StatementDigest> {
     let statement = |name: &String| match names::subject(name)? {
         Subject::Credentials(owner, digest) if owner == *id => Some(digest),
         _ => None,
     };
-    names.iter().filter_map(statement).collect()
+    let mut statements: Vec<_> = names.iter().filter_map(statement).collect();
+    // Two copies have one.
+    statements.dedup();
+    statements
 }
 
 #[cfg(test)]

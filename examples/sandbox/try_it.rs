@@ -29,5 +29,7 @@ pub(crate) fn lines(options: &Options, device: &Device, authority: &Authority) -
         ),
         format!("{tokend} device-info --bus {bus}"),
         format!("{tokend} check {}", device.options().join(" ")),
+        // For examples/players.
+        format!("export DBUS_SYSTEM_BUS_ADDRESS={bus} SSL_CERT_FILE={} URL={url}", ca.display()),
     ]
 }

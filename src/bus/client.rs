@@ -2,7 +2,9 @@
 //! The client side of the bus, for the command line: each function connects, calls, and is done.
 //! It runs on the calling thread; no other is left over.
 
-use std::collections::{BTreeMap, HashMap};
+mod properties;
+mod watch;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -10,63 +12,22 @@ use std::time::Duration;
 
 use serde::Serialize;
 use zbus::message::Message;
-use zbus::{Connection, DBusError, OwnedObjectPath, OwnedVariant, Structure, Variant};
+use zbus::{Connection, DBusError, OwnedVariant, Variant};
 use zruntime::SharedRuntime;
 
 use super::{
     APPLICATION_INTERFACE, APPLICATION_PATH, BusAddress, InfoValue, MANAGER_INTERFACE,
     MANAGER_PATH, NAME,
 };
+use crate::map::Map;
 use crate::model::AppId;
 use crate::secret::Secret;
 
+pub use properties::{Change, LastError, Notice, Overview, Status};
+pub use watch::{Watcher, watch};
+
 /// A command has its answer by then, connecting counted in: tokend answers within 20 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What tokend shows of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Overview {
-    /// `Version`.
-    pub version: String,
-    /// `Sealing`.
-    pub sealing: String,
-    /// `ClockSet`.
-    pub clock_set: bool,
-    /// In the order of their names.
-    pub applications: Vec<Status>,
-}
-
-/// The properties of an application, as in the contract, section 2.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Status {
-    /// `Id`.
-    pub id: String,
-    /// `State`.
-    pub state: String,
-    /// `TokenNumber`; 0 = none.
-    pub token_number: u64,
-    /// `ExpiresAt`, UNIX seconds; 0 = no token.
-    pub expires_at: u64,
-    /// `RetryAt`, UNIX seconds; 0 = none planned.
-    pub retry_at: u64,
-    /// `LastError`: both empty after a success.
-    pub last_error: LastError,
-    /// `Scopes`.
-    pub scopes: Vec<String>,
-    /// `RedirectUris`.
-    pub redirect_uris: Vec<String>,
-    /// `ClientIdIssuedAt`, UNIX seconds; 0 = not registered, or the server did not say.
-    pub client_id_issued_at: u64,
-}
-
-/// The property `LastError`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct LastError {
-    /// The name of the error.
-    pub name: String,
-    /// What happened.
-    pub message: String,
-}
 
 /// The manager's properties, and those of all applications.
 ///
@@ -76,26 +37,12 @@ pub fn overview(bus: &BusAddress) -> Result<Overview, ClientError> {
     ask(bus, async |connection| {
         let properties = "org.freedesktop.DBus.Properties";
         let get_all = call(connection, MANAGER_PATH, properties, "GetAll", &MANAGER_INTERFACE);
-        let mut manager: HashMap<String, OwnedVariant> = read(&get_all.await?)?;
+        let mut manager = read(&get_all.await?)?;
         let object_manager = "org.freedesktop.DBus.ObjectManager";
         let list = call(connection, MANAGER_PATH, object_manager, "GetManagedObjects", &());
-        let objects: ManagedObjects = read(&list.await?)?;
-        let mut applications = objects
-            .into_values()
-            .filter_map(|mut interfaces| interfaces.remove(APPLICATION_INTERFACE))
-            .map(status)
-            .collect::<Result<Vec<_>, _>>()?;
-        applications.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(Overview {
-            version: take(&mut manager, "Version")?,
-            sealing: take(&mut manager, "Sealing")?,
-            clock_set: take(&mut manager, "ClockSet")?,
-            applications,
-        })
+        properties::overview(&mut manager, read(&list.await?)?)
     })
 }
-
-type ManagedObjects = HashMap<OwnedObjectPath, HashMap<String, HashMap<String, OwnedVariant>>>;
 
 /// `GetToken`.
 ///
@@ -120,7 +67,7 @@ pub fn headers(
 ) -> Result<Vec<(String, Secret)>, ClientError> {
     ask(bus, async |connection| {
         let reply = of_application(connection, id, "GetHeaders", min_validity).await?;
-        let (headers, _): (BTreeMap<String, String>, u32) = read(&reply)?;
+        let (headers, _): (Map<String, String>, u32) = read(&reply)?;
         Ok(headers.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
     })
 }
@@ -129,10 +76,10 @@ pub fn headers(
 ///
 /// # Errors
 /// [`ClientError`]
-pub fn device_info(bus: &BusAddress) -> Result<BTreeMap<String, InfoValue>, ClientError> {
+pub fn device_info(bus: &BusAddress) -> Result<Map<String, InfoValue>, ClientError> {
     ask(bus, async |connection| {
         let reply = call(connection, MANAGER_PATH, MANAGER_INTERFACE, "GetDeviceInfo", &()).await?;
-        let fields: BTreeMap<String, OwnedVariant> = read(&reply)?;
+        let fields: Map<String, OwnedVariant> = read(&reply)?;
         fields.into_iter().map(|(key, value)| Ok((key, info(&value)?))).collect()
     })
 }
@@ -163,15 +110,16 @@ fn ask<T>(
     what: impl AsyncFnOnce(&Connection) -> Result<T, ClientError>,
 ) -> Result<T, ClientError> {
     zbus::block_on(within(async {
-        let connection = bus
-            .builder()
-            .build()
-            .await
-            .map_err(|source| ClientError::NoBus { bus: bus.clone(), source })?;
+        let connection = connect(bus).await?;
         let result = what(&connection).await;
         let _ = connection.close().await;
         result
     }))
+}
+
+async fn connect(bus: &BusAddress) -> Result<Connection, ClientError> {
+    let unreachable = |source| ClientError::NoBus { bus: bus.clone(), source };
+    bus.builder().build().await.map_err(unreachable)
 }
 
 async fn within<T>(asking: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
@@ -202,7 +150,11 @@ async fn call(
     body: &(impl Serialize + zbus::DynamicType),
 ) -> Result<Message, ClientError> {
     let reply = connection.call_method(Some(NAME), path, Some(interface), method, body).await;
-    reply.map_err(|error| match &error {
+    reply.map_err(failed)
+}
+
+fn failed(error: zbus::Error) -> ClientError {
+    match &error {
         zbus::Error::MethodError(name, message, _) => {
             refused(name.as_str(), message.as_deref().unwrap_or_default())
         }
@@ -210,7 +162,7 @@ async fn call(
             refused(error.name().as_str(), error.description().unwrap_or_default())
         }
         _ => ClientError::Lost(error),
-    })
+    }
 }
 
 const UNKNOWN_OBJECT: &str = "org.freedesktop.DBus.Error.UnknownObject";
@@ -231,33 +183,6 @@ where
     T: serde::de::DeserializeOwned + zbus::Type,
 {
     reply.body().deserialize().map_err(ClientError::Garbled)
-}
-
-fn status(mut properties: HashMap<String, OwnedVariant>) -> Result<Status, ClientError> {
-    let from = &mut properties;
-    let last_error: Structure<'static> = take(from, "LastError")?;
-    let (name, message) = last_error.try_into().map_err(ClientError::Garbled)?;
-    Ok(Status {
-        id: take(from, "Id")?,
-        state: take(from, "State")?,
-        token_number: take(from, "TokenNumber")?,
-        expires_at: take(from, "ExpiresAt")?,
-        retry_at: take(from, "RetryAt")?,
-        last_error: LastError { name, message },
-        scopes: take(from, "Scopes")?,
-        redirect_uris: take(from, "RedirectUris")?,
-        client_id_issued_at: take(from, "ClientIdIssuedAt")?,
-    })
-}
-
-fn take<T>(properties: &mut HashMap<String, OwnedVariant>, name: &str) -> Result<T, ClientError>
-where
-    T: TryFrom<Variant<'static>>,
-    T::Error: Into<zbus::Error>,
-{
-    let value = properties.remove(name).ok_or(zbus::Error::MissingField);
-    let read = |value: OwnedVariant| T::try_from(value.into()).map_err(Into::into);
-    value.and_then(read).map_err(ClientError::Garbled)
 }
 
 fn info(value: &Variant<'_>) -> Result<InfoValue, ClientError> {
@@ -287,6 +212,8 @@ pub enum ClientError {
     },
     /// The bus was lost in the middle.
     Lost(zbus::Error),
+    /// The bus has closed the connection of a command that stays on it.
+    Closed,
     /// No answer in time.
     Silent,
     /// There is no such application.
@@ -319,9 +246,11 @@ impl ClientError {
         const PROTOCOL: u8 = 76;
         const NOPERM: u8 = 77;
         match self {
-            Self::NoBus { .. } | Self::NotRunning { .. } | Self::Lost(_) | Self::Silent => {
-                UNAVAILABLE
-            }
+            Self::NoBus { .. }
+            | Self::NotRunning { .. }
+            | Self::Lost(_)
+            | Self::Closed
+            | Self::Silent => UNAVAILABLE,
             Self::UnknownApplication(_) => DATAERR,
             Self::Garbled(_) => PROTOCOL,
             Self::Unconfirmed(_) => USAGE,
@@ -349,6 +278,7 @@ impl fmt::Display for ClientError {
                  journalctl -u tokend"
             ),
             Self::Lost(_) => f.write_str("the bus was lost before tokend answered"),
+            Self::Closed => f.write_str("the bus is gone"),
             Self::Silent => write!(f, "tokend has not answered within {} s", TIMEOUT.as_secs()),
             Self::UnknownApplication(id) => {
                 write!(f, "tokend has no application {id}; tokend status lists them")

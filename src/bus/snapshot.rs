@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the bus thread reads and the daemon writes.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::access::{Caller, Name, may_reload};
+use crate::map::Map;
 use crate::model::AppId;
 use crate::view::{AppView, Face};
 
@@ -32,10 +32,10 @@ pub struct Snapshot {
 
 #[derive(Debug, Default)]
 struct State {
-    applications: BTreeMap<AppId, (Arc<AppView>, Arc<Face>)>,
+    applications: Map<AppId, (Arc<AppView>, Arc<Face>)>,
     clock_set: bool,
     reload_users: Vec<Name>,
-    device_info: BTreeMap<String, InfoValue>,
+    device_info: Map<String, InfoValue>,
 }
 
 impl Snapshot {
@@ -80,8 +80,8 @@ impl Snapshot {
     }
 
     /// Sets the reply of `GetDeviceInfo`.
-    pub fn set_device_info(&self, info: BTreeMap<String, InfoValue>) {
-        self.write().device_info = info;
+    pub fn set_device_info(&self, info: impl IntoIterator<Item = (String, InfoValue)>) {
+        self.write().device_info = info.into_iter().collect();
     }
 
     /// The property `Version`.
@@ -100,7 +100,7 @@ impl Snapshot {
     }
 
     /// The reply of `GetDeviceInfo`.
-    pub fn device_info(&self) -> BTreeMap<String, InfoValue> {
+    pub fn device_info(&self) -> Map<String, InfoValue> {
         self.read().device_info.clone()
     }
 

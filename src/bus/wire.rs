@@ -10,6 +10,7 @@ use zbus::names::ErrorName;
 use zbus::{Signature, Type, Variant};
 
 use super::InfoValue;
+use crate::map::Map;
 use crate::secret::Secret;
 use crate::view::{CallError, Face, Property};
 
@@ -43,6 +44,11 @@ impl Serialize for Headers {
         let others = self.face.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         serializer.collect_map(others.chain([("Authorization", self.bearer.expose())]))
     }
+}
+
+/// `a{s…}`, in the order of its keys.
+impl<V: Type> Type for Map<String, V> {
+    const SIGNATURE: &'static Signature = <HashMap<String, V> as Type>::SIGNATURE;
 }
 
 impl<'a> From<Property<'a>> for Variant<'a> {

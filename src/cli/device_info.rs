@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend device-info`: the fields behind `X-Device-Info`, as the running tokend sends them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::bus::client::{self, ClientError};
@@ -9,6 +8,7 @@ use crate::bus::{BusAddress, InfoValue};
 use crate::config;
 use crate::daemon::Options;
 use crate::device::{self, Overrides, Value};
+use crate::map::Map;
 
 /// What goes to standard output: a table of key and value, or with `json` an object whose keys are
 /// those of the contract, section 3, with strings, numbers and booleans as there.
@@ -33,11 +33,12 @@ pub fn local(options: &Options, json: bool) -> String {
     };
     let info = device::collect(&options.root, &overrides);
     if json {
-        let fields = info.0.iter().map(|(field, found)| {
+        let mut object = serde_json::Map::new();
+        for (field, found) in &info.0 {
             let value = serde_json::json!({ "value": found.value, "origin": found.origin });
-            (field.key().to_owned(), value)
-        });
-        return format!("{:#}\n", serde_json::Value::Object(fields.collect()));
+            object.insert(field.key().to_owned(), value);
+        }
+        return format!("{:#}\n", serde_json::Value::Object(object));
     }
     let rows = info.0.iter().map(|(field, found)| {
         let value = match &found.value {
@@ -57,7 +58,7 @@ pub fn local(options: &Options, json: bool) -> String {
     lines.collect()
 }
 
-fn as_table(fields: &BTreeMap<String, InfoValue>) -> String {
+fn as_table(fields: &Map<String, InfoValue>) -> String {
     let width = fields.keys().map(String::len).max().unwrap_or(0).max("KEY".len());
     let mut table = format!("{:width$}  VALUE\n", "KEY");
     for (key, value) in fields {
@@ -72,19 +73,17 @@ fn as_table(fields: &BTreeMap<String, InfoValue>) -> String {
     table
 }
 
-fn as_json(fields: &BTreeMap<String, InfoValue>) -> String {
-    let object: serde_json::Map<_, serde_json::Value> = fields
-        .iter()
-        .map(|(key, value)| {
-            let value = match value {
-                InfoValue::Text(text) => text.as_str().into(),
-                InfoValue::Number(number) => (*number).into(),
-                InfoValue::Decimal(decimal) => (*decimal).into(),
-                InfoValue::Flag(flag) => (*flag).into(),
-            };
-            (key.clone(), value)
-        })
-        .collect();
+fn as_json(fields: &Map<String, InfoValue>) -> String {
+    let mut object = serde_json::Map::new();
+    for (key, value) in fields {
+        let value = match value {
+            InfoValue::Text(text) => text.as_str().into(),
+            InfoValue::Number(number) => (*number).into(),
+            InfoValue::Decimal(decimal) => (*decimal).into(),
+            InfoValue::Flag(flag) => (*flag).into(),
+        };
+        object.insert(key.clone(), value);
+    }
     format!("{:#}\n", serde_json::Value::Object(object))
 }
 
@@ -92,8 +91,8 @@ fn as_json(fields: &BTreeMap<String, InfoValue>) -> String {
 mod tests {
     use super::*;
 
-    fn fields() -> BTreeMap<String, InfoValue> {
-        BTreeMap::from([
+    fn fields() -> Map<String, InfoValue> {
+        Map::from([
             ("model".into(), InfoValue::Text("X1".into())),
             ("displayWidth".into(), InfoValue::Number(1920)),
             ("diagonalScreenSize".into(), InfoValue::Decimal(54.6)),

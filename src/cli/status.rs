@@ -9,6 +9,13 @@ use crate::bus::client::{self, ClientError, Overview, Status};
 use crate::model::AppId;
 use crate::time::WallTime;
 
+mod board;
+mod lines;
+mod screen;
+mod terminal;
+/// `tokend status --watch [ID]`.
+pub mod watch;
+
 /// The width that the table keeps to.
 const COLUMNS: usize = 80;
 /// A longer name has a line of its own.
@@ -32,51 +39,85 @@ pub fn run(
     now: WallTime,
 ) -> Result<String, ClientError> {
     let mut overview = client::overview(bus)?;
-    if let Some(id) = id {
-        overview.applications.retain(|application| application.id == id.as_str());
-        if overview.applications.is_empty() {
-            return Err(ClientError::UnknownApplication(id.as_str().to_owned()));
-        }
-    }
+    keep_only(&mut overview, id)?;
     if json {
         let value = serde_json::to_value(&overview).unwrap_or_default();
-        return Ok(format!("{value:#}\n"));
+        return Ok(escaped(&format!("{value:#}\n")));
     }
     Ok(table(&overview, id.is_some(), now))
 }
 
-fn table(overview: &Overview, details: bool, now: WallTime) -> String {
-    let Overview { version, sealing, clock_set, applications } = overview;
-    let clock = if *clock_set { "set" } else { "not set" };
-    let mut out = format!("tokend {version}, sealing: {sealing}, clock: {clock}\n");
-    if applications.is_empty() {
-        out.push_str("no application is configured\n");
-        return out;
+/// Drops all applications but `id`, which must be there.
+fn keep_only(overview: &mut Overview, id: Option<&AppId>) -> Result<(), ClientError> {
+    let Some(id) = id else { return Ok(()) };
+    overview.applications.retain(|application| application.id == id.as_str());
+    if overview.applications.is_empty() {
+        return Err(ClientError::UnknownApplication(id.as_str().to_owned()));
     }
-    let longest = applications.iter().map(|a| a.id.len()).max().unwrap_or(0);
-    let width = longest.clamp("ID".len(), ID_COLUMNS);
-    let _ = writeln!(out, "{}", row(width, "ID", "STATE", "TOKEN", "EXPIRES", "NEXT TRY"));
-    for application in applications {
+    Ok(())
+}
+
+fn table(overview: &Overview, details: bool, now: WallTime) -> String {
+    let mut lines = vec![head(overview)];
+    lines.push(columns(overview));
+    for entry in entries(overview, COLUMNS, details, now) {
+        lines.extend(entry.rows);
+        lines.extend(entry.more);
+    }
+    let lines: Vec<_> = lines.iter().map(|line| printable(line) + "\n").collect();
+    lines.concat()
+}
+
+fn head(Overview { version, sealing, clock_set, .. }: &Overview) -> String {
+    let clock = if *clock_set { "set" } else { "not set" };
+    format!("tokend {version}, sealing: {sealing}, clock: {clock}")
+}
+
+/// What stands above the entries.
+fn columns(overview: &Overview) -> String {
+    if overview.applications.is_empty() {
+        return "no application is configured".into();
+    }
+    row(id_width(overview), "ID", "STATE", "TOKEN", "EXPIRES", "NEXT TRY")
+}
+
+/// One application in the table.
+struct Entry {
+    /// Its row; the name before it, where it is too long for its column.
+    rows: Vec<String>,
+    /// Its error and details.
+    more: Vec<String>,
+}
+
+/// The entries of all applications, whose words are wrapped where they would go beyond `columns`.
+fn entries(overview: &Overview, columns: usize, details: bool, now: WallTime) -> Vec<Entry> {
+    let width = id_width(overview);
+    let entry = |application: &Status| {
         let Status { id, state, token_number, expires_at, retry_at, .. } = application;
+        let mut rows = Vec::new();
         let mut id = id.as_str();
         if id.len() > width {
-            let _ = writeln!(out, "{id}");
+            rows.push(id.to_owned());
             id = "";
         }
         let expires = moment(*expires_at, now, "expired");
         let next = moment(*retry_at, now, "now");
-        let line = row(width, id, state, &token_number.to_string(), &expires, &next);
-        let _ = writeln!(out, "{line}");
-        let error = &application.last_error;
-        if !error.name.is_empty() {
-            let name = error.name.rsplit('.').next().unwrap_or_default();
-            indented(&mut out, &format!("{name}: {}", error.message));
+        rows.push(row(width, id, state, &token_number.to_string(), &expires, &next));
+        let mut more = Vec::new();
+        if let Some(error) = error(application) {
+            indented(&mut more, columns, &error);
         }
         if details {
-            self::details(&mut out, application);
+            self::details(&mut more, columns, application);
         }
-    }
-    out
+        Entry { rows, more }
+    };
+    overview.applications.iter().map(entry).collect()
+}
+
+fn id_width(overview: &Overview) -> usize {
+    let longest = overview.applications.iter().map(|a| a.id.len()).max().unwrap_or(0);
+    longest.clamp("ID".len(), ID_COLUMNS)
 }
 
 fn row(width: usize, id: &str, state: &str, token: &str, expires: &str, next: &str) -> String {
@@ -84,22 +125,34 @@ fn row(width: usize, id: &str, state: &str, token: &str, expires: &str, next: &s
     row.trim_end().to_owned()
 }
 
-fn details(out: &mut String, application: &Status) {
+/// The last error, under its short name; none after a success.
+fn error(application: &Status) -> Option<String> {
+    let error = &application.last_error;
+    let name = error.name.rsplit('.').next().filter(|name| !name.is_empty())?;
+    Some(format!("{name}: {}", error.message))
+}
+
+fn details(lines: &mut Vec<String>, columns: usize, application: &Status) {
     let or_none = |list: &[String]| {
         if list.is_empty() { "none".to_owned() } else { list.join(" ") }
     };
-    indented(out, &format!("scopes: {}", or_none(&application.scopes)));
-    indented(out, &format!("redirect URIs: {}", or_none(&application.redirect_uris)));
-    let issued = application.client_id_issued_at;
-    if issued != 0
-        && let Some(date) = UNIX_EPOCH.checked_add(Duration::from_secs(issued))
-    {
-        // Display of a date beyond the year 9999 fails.
-        let mut text = String::new();
-        if write!(text, "{}", humantime::format_rfc3339_seconds(date)).is_ok() {
-            indented(out, &format!("registered: {text}"));
-        }
+    indented(lines, columns, &format!("scopes: {}", or_none(&application.scopes)));
+    indented(lines, columns, &format!("redirect URIs: {}", or_none(&application.redirect_uris)));
+    if let Some(date) = date(application.client_id_issued_at) {
+        indented(lines, columns, &format!("registered: {date}"));
     }
+}
+
+/// A date as people read it; none where there is none.
+fn date(unix_seconds: u64) -> Option<String> {
+    if unix_seconds == 0 {
+        return None;
+    }
+    let date = UNIX_EPOCH.checked_add(Duration::from_secs(unix_seconds))?;
+    // Display of a date beyond the year 9999 fails.
+    let mut text = String::new();
+    write!(text, "{}", humantime::format_rfc3339_seconds(date)).ok()?;
+    Some(text)
 }
 
 /// A point in time as seen from `now`.
@@ -128,28 +181,43 @@ fn span(seconds: u64) -> String {
     parts.join(" ")
 }
 
-/// Adds `text`, indented, in lines that keep to the width where its words allow.
-fn indented(out: &mut String, text: &str) {
+/// Adds `text`, indented, in lines that keep to so many columns where its words allow.
+fn indented(lines: &mut Vec<String>, columns: usize, text: &str) {
     const INDENT: &str = "  ";
-    let text = printable(text);
+    let mut line = String::new();
     let mut used = 0;
-    for word in text.split_whitespace() {
+    // A control character ends a word: none of them reaches the terminal.
+    for word in printable(text).split_whitespace() {
         let length = word.chars().count();
-        if used > 0 && used + 1 + length > COLUMNS {
-            out.push('\n');
+        if used > 0 && used + 1 + length > columns {
+            lines.push(std::mem::take(&mut line));
             used = 0;
         }
         let gap = if used == 0 { INDENT } else { " " };
-        out.push_str(gap);
-        out.push_str(word);
+        line.push_str(gap);
+        line.push_str(word);
         used += gap.len() + length;
     }
-    out.push('\n');
+    lines.push(line);
 }
 
 /// Text that others have written, without what a terminal would obey.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// JSON without what a terminal would obey: what it leaves as it is of control characters is in
+/// its strings, but for the line feeds of its layout.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_control() && c != '\n' {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]

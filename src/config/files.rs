@@ -3,13 +3,13 @@
 //! that of `/usr/lib` whole. An application file of `/etc` replaces the one of the same name, and
 //! one of `/run` may only add a name.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::trust::{Directory, FileError};
 use super::{Fault, Faults, Source};
+use crate::map::Map;
 use crate::model::{AppId, BadAppId};
 
 const SETTINGS: &str = "tokend.toml";
@@ -41,11 +41,11 @@ pub(super) struct Text {
 /// All that was found.
 pub(super) struct Found {
     pub(super) settings: Text,
-    pub(super) applications: BTreeMap<AppId, Text>,
+    pub(super) applications: Map<AppId, Text>,
     /// Of application files that were left out.
     pub(super) faults: Vec<Fault>,
     /// Applications whose file could not be read.
-    pub(super) unreadable: BTreeSet<AppId>,
+    pub(super) unreadable: Vec<AppId>,
 }
 
 /// Where to look.
@@ -112,12 +112,8 @@ struct Listed {
 
 impl Found {
     fn with_applications(settings: Text, listed: &[Listed]) -> Self {
-        let mut found = Self {
-            settings,
-            applications: BTreeMap::new(),
-            faults: Vec::new(),
-            unreadable: BTreeSet::new(),
-        };
+        let mut found =
+            Self { settings, applications: Map::new(), faults: Vec::new(), unreadable: Vec::new() };
         for (id, (directory, name)) in found.choose(listed) {
             match directory.read(&name, LIMIT) {
                 Ok(Some(bytes)) => {
@@ -128,7 +124,7 @@ impl Found {
                 Ok(None) => {}
                 Err(error) => {
                     found.faults.push(error.fault());
-                    found.unreadable.insert(id);
+                    found.unreadable.push(id);
                 }
             }
         }
@@ -136,8 +132,8 @@ impl Found {
     }
 
     /// The file that counts for each application.
-    fn choose<'a>(&mut self, listed: &'a [Listed]) -> BTreeMap<AppId, (&'a Directory, String)> {
-        let mut chosen: BTreeMap<AppId, (&Directory, String)> = BTreeMap::new();
+    fn choose<'a>(&mut self, listed: &'a [Listed]) -> Map<AppId, (&'a Directory, String)> {
+        let mut chosen: Map<AppId, (&Directory, String)> = Map::new();
         for Listed { directory, role, names } in listed {
             for name in names {
                 let id = match id(name) {

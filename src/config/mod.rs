@@ -22,7 +22,6 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +32,7 @@ pub use trust::{FileError, Problem, check_ownership, judge_for, read as read_tru
 
 use crate::access::{Name, Rules};
 use crate::device::Overrides;
+use crate::map::Map;
 use crate::model::{AppId, Origin};
 use files::Text;
 use paths::Base;
@@ -64,11 +64,11 @@ pub struct Config {
     /// `tokend.toml`.
     pub settings: Settings,
     /// The applications whose files are good.
-    pub applications: BTreeMap<AppId, Application>,
+    pub applications: Map<AppId, Application>,
     /// What is wrong with the application files that were left out.
     pub faults: Vec<Fault>,
     /// Applications that are configured, by a file that is faulty.
-    pub faulty: BTreeSet<AppId>,
+    pub faulty: Vec<AppId>,
     /// What is legal and hardly meant.
     pub warnings: Vec<String>,
     /// The `tokend.toml` that was read.
@@ -213,9 +213,9 @@ fn no_application(places: &[files::Place]) -> String {
 /// What `applications.d` comes to.
 #[derive(Default)]
 struct Applications {
-    good: BTreeMap<AppId, Application>,
+    good: Map<AppId, Application>,
     faults: Vec<Fault>,
-    faulty: BTreeSet<AppId>,
+    faulty: Vec<AppId>,
     warnings: Vec<String>,
 }
 
@@ -229,7 +229,7 @@ impl Applications {
             }
             Err(Faults(mut faults)) => {
                 self.faults.append(&mut faults);
-                self.faulty.insert(id);
+                self.faulty.push(id);
             }
         }
     }

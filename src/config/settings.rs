@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `tokend.toml`: from the file's shape to settings in which nothing can be wrong any more.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -13,6 +12,7 @@ use super::table::{Entry, Place, Sheet, excerpt, integer, type_of};
 use super::values::{self, accept};
 use super::{KeyFile, Log, LogTarget, Pkcs11, Seal, Server, Settings, names, url};
 use crate::device::{self, Kind, Overrides, Value};
+use crate::map::Map;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 const REREGISTER_AFTER: Duration = Duration::from_secs(300);
@@ -136,7 +136,7 @@ fn refuse_keys_of_other_seals(sheet: &Sheet<'_>, raw: &RawStorage, name: SealNam
 }
 
 fn overrides(sheet: &Sheet<'_>, raw: RawDevice<'_>) -> Overrides {
-    let mut fields = BTreeMap::new();
+    let mut fields = Map::new();
     for (field, item) in raw.fields {
         if let Some(value) = accept(sheet, Some(item), |value| field_value(field, value)) {
             fields.insert(field, value);

@@ -250,7 +250,7 @@ fn a_faulty_replacement_does_not_bring_the_vendors_application_back() {
     ]);
     let config = device.load().unwrap();
     assert!(config.applications.is_empty());
-    assert_eq!(config.faulty, BTreeSet::from([id("a")]));
+    assert_eq!(config.faulty, [id("a")]);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What goes along with a token: device data that may change while the daemon runs.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use crate::bus::InfoValue;
 use crate::config::Application;
 use crate::device::{self, Value};
 use crate::lifecycle::Event;
+use crate::map::Map;
 use crate::view::Face;
 
 impl Daemon {
@@ -18,7 +18,7 @@ impl Daemon {
     pub(super) fn network_changed(&mut self, returned: bool) {
         self.device_changed();
         let network = device::network_fingerprint(&self.options.root);
-        let came = network.difference(&self.network).next().is_some();
+        let came = network.iter().any(|line| !self.network.contains(line));
         let returned = returned && !network.is_empty();
         self.network = network;
         if came || returned {
@@ -57,7 +57,7 @@ impl Daemon {
         Face { access: application.access.clone(), headers }
     }
 
-    fn device_info(&self) -> BTreeMap<String, InfoValue> {
+    fn device_info(&self) -> Map<String, InfoValue> {
         let fields = self.device.0.iter().map(|(field, found)| {
             let value = match &found.value {
                 Value::Text(text) => InfoValue::Text(text.clone()),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The store, as the daemon uses it: errors become sentences, notes become log lines.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,6 +11,7 @@ use crate::cli::chain;
 use crate::config::Application;
 use crate::device::{self, Overrides};
 use crate::lifecycle::Action;
+use crate::map::Map;
 use crate::memory;
 use crate::model::{AppId, Stored};
 use crate::seal::{RootKey, RootKeySource, SealError};
@@ -32,16 +32,16 @@ pub(super) struct Keeper {
     /// It is not on the disk yet: a random one would be another after a restart.
     identity_unsaved: bool,
     /// Configured by a file that is faulty: not removed.
-    faulty: BTreeSet<AppId>,
+    faulty: Vec<AppId>,
     /// What an operator has been told of each subject.
-    said: BTreeMap<String, String>,
+    said: Map<String, String>,
 }
 
 impl Keeper {
     pub(super) fn new(
         dir: Arc<StateDir>,
         source: Box<dyn RootKeySource>,
-        faulty: BTreeSet<AppId>,
+        faulty: Vec<AppId>,
     ) -> Self {
         say(dir.notes());
         Self {
@@ -53,7 +53,7 @@ impl Keeper {
             identity: None,
             identity_unsaved: false,
             faulty,
-            said: BTreeMap::new(),
+            said: Map::new(),
         }
     }
 
@@ -180,15 +180,15 @@ impl Keeper {
         Ok(anything)
     }
 
-    pub(super) fn set_faulty(&mut self, faulty: BTreeSet<AppId>) {
+    pub(super) fn set_faulty(&mut self, faulty: Vec<AppId>) {
         self.faulty = faulty;
     }
 
     /// The applications that have something stored and are configured no longer.
-    pub(super) fn absent(&self, configured: &BTreeMap<AppId, Application>) -> Vec<AppId> {
+    pub(super) fn absent(&self, configured: &Map<AppId, Application>) -> Vec<AppId> {
         let stored = self.dir.stored_applications().unwrap_or_else(|error| {
             log::error!("{}", chain(&error));
-            BTreeSet::new()
+            Vec::new()
         });
         let here = |id: &AppId| configured.contains_key(id) || self.faulty.contains(id);
         stored.into_iter().filter(|id| !here(id)).collect()

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What has changed goes to the snapshot, the bus, the log and the service manager.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Daemon;
@@ -13,8 +12,8 @@ impl Daemon {
     /// Publishes every change since the last time: one signal for each application that changed.
     pub(super) fn publish(&mut self) {
         let now = self.now();
-        let ids: BTreeSet<AppId> = self.life.applications().cloned().collect();
-        let gone: Vec<_> = self.views.keys().filter(|id| !ids.contains(*id)).cloned().collect();
+        let ids: Vec<AppId> = self.life.applications().cloned().collect();
+        let gone: Vec<_> = self.views.keys().filter(|id| !ids.contains(id)).cloned().collect();
         for id in gone {
             self.views.remove(&id);
             self.snapshot.remove(&id);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The configuration, read again: whatever is faulty leaves what runs in force.
 
-use std::collections::BTreeSet;
-
 use super::{Daemon, policy};
 use crate::cli::chain;
 use crate::clock::ConfirmedBy;
@@ -38,7 +36,10 @@ impl Daemon {
             log::error!("{fault}; what runs of the application stays in force");
         }
         self.reload_settings(settings);
-        self.reload_applications(applications.into_values().collect(), &faulty);
+        self.reload_applications(
+            applications.into_iter().map(|(_, application)| application).collect(),
+            &faulty,
+        );
         self.keeper.set_faulty(faulty);
         self.feed(Event::Reloaded);
         if faults.is_empty() {
@@ -65,12 +66,12 @@ impl Daemon {
         self.feed(Event::PolicyChanged(policy(&self.settings)));
     }
 
-    fn reload_applications(&mut self, good: Vec<Application>, faulty: &BTreeSet<AppId>) {
-        let ids: BTreeSet<_> = good.iter().map(|application| application.id.clone()).collect();
+    fn reload_applications(&mut self, good: Vec<Application>, faulty: &[AppId]) {
+        let ids: Vec<_> = good.iter().map(|application| application.id.clone()).collect();
         let gone: Vec<_> = self
             .applications
             .keys()
-            .filter(|id| !ids.contains(*id) && !faulty.contains(*id))
+            .filter(|id| !ids.contains(id) && !faulty.contains(id))
             .cloned()
             .collect();
         for id in gone {

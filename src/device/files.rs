@@ -68,7 +68,7 @@ impl Root {
             .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
             .filter(|name| name != "." && name != "..")
             .collect();
-        names.sort();
+        names.sort_unstable();
         names
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever a device says of itself: what goes into the headers is what the contract allows.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::*;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The device data as request headers (contract, section 3).
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::clean::clean;
 use super::{DeviceInfo, Field, Value};
+use crate::map::Map;
 
 impl DeviceInfo {
     /// The value of `X-Device-Info`: Base64 (standard alphabet, padded) of a JSON object, whose
@@ -21,7 +20,7 @@ impl DeviceInfo {
     #[must_use]
     pub fn json(&self, application_id: Option<&str>) -> String {
         let application_id = application_id.and_then(clean).map(Value::Text);
-        let mut object: BTreeMap<Field, &Value> =
+        let mut object: Map<Field, &Value> =
             self.0.iter().map(|(field, found)| (*field, &found.value)).collect();
         if let Some(id) = &application_id {
             object.insert(Field::ApplicationId, id);

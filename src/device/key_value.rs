@@ -2,12 +2,12 @@
 //! Files of one `KEY=VALUE` a line, as shells read them: `/etc/device.properties`,
 //! `/version.txt`, os-release(5).
 
-use std::collections::BTreeMap;
+use crate::map::Map;
 
 /// The values by their keys; of a key that comes twice, the last. The key ends at the first of the
 /// `separators`. Empty values, and values that only a shell could expand, are left out.
-pub(super) fn parse(text: &str, separators: &[char]) -> BTreeMap<String, String> {
-    let mut values = BTreeMap::new();
+pub(super) fn parse(text: &str, separators: &[char]) -> Map<String, String> {
+    let mut values = Map::new();
     for line in text.trim_start_matches('\u{feff}').lines() {
         let line = line.trim();
         let line = line.strip_prefix("export ").unwrap_or(line);

@@ -25,7 +25,6 @@ mod rdk;
 mod uname;
 mod webos;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use check::check;
@@ -36,6 +35,7 @@ pub use identity::{Identity, IdentityError, identity};
 pub use network::network_fingerprint;
 pub use overrides::Overrides;
 
+use crate::map::Map;
 use clean::clean;
 use files::Root;
 
@@ -54,7 +54,7 @@ pub struct Found {
 
 /// The device data: the fields that are known, and the required ones always.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeviceInfo(pub BTreeMap<Field, Found>);
+pub struct DeviceInfo(pub Map<Field, Found>);
 
 /// Asks every source. `root` stands before every path: `/`, or a copy of a device's tree.
 ///
@@ -130,7 +130,7 @@ mod tests {
         info.offer(Field::Model, "first", "a");
         info.offer(Field::Model, "second", "b");
         let found = Found { value: "first".into(), origin: "a".into() };
-        assert_eq!(info.0, BTreeMap::from([(Field::Model, found)]));
+        assert_eq!(info.0, Map::from([(Field::Model, found)]));
     }
 
     #[test]

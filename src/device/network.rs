@@ -3,7 +3,6 @@
 
 mod tables;
 
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -29,7 +28,7 @@ pub(super) fn add(info: &mut DeviceInfo, root: &Root) {
 /// Without the addresses of loopback and of one link, and without IPv6 addresses that are
 /// temporary or not usable yet: they come and go by themselves.
 #[must_use]
-pub fn network_fingerprint(root: &Path) -> BTreeSet<String> {
+pub fn network_fingerprint(root: &Path) -> Vec<String> {
     Network::read(&Root::new(root)).fingerprint()
 }
 
@@ -91,7 +90,7 @@ impl Network {
             .map(|found| found.address)
     }
 
-    fn fingerprint(&self) -> BTreeSet<String> {
+    fn fingerprint(&self) -> Vec<String> {
         let route = |gateway: Option<String>, interface: &str| match gateway {
             Some(gateway) => format!("default via {gateway} dev {interface}"),
             None => format!("default dev {interface}"),
@@ -104,7 +103,7 @@ impl Network {
         let address4 = address4.map(|address| format!("address {address}"));
         let address6 = self.addresses6.iter().filter(|found| !found.temporary);
         let address6 = address6.map(|f| format!("address {} dev {}", f.address, f.interface));
-        default4.chain(default6).chain(address4).chain(address6).collect()
+        address4.chain(address6).chain(default4).chain(default6).collect()
     }
 }
 

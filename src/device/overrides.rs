@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The `[device]` table of the configuration: it stands before every other source.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{DeviceInfo, Field, Value};
+use crate::map::Map;
 use crate::secret::Secret;
 
 /// The `[device]` table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// Values that [`check`](super::check) has found legal.
-    pub fields: BTreeMap<Field, Value>,
+    pub fields: Map<Field, Value>,
     /// `identity`: a serial number or the like.
     pub identity: Option<Secret>,
     /// `identity_file`: a file that holds one.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! webOS: what its hardware abstraction, nyx, writes at boot.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -9,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::files::Root;
 use super::{DeviceInfo, Field};
+use crate::map::Map;
 
 const DEVICE: &str = "/var/run/nyx/device_info.json";
 const SYSTEM: &str = "/var/run/nyx/os_info.json";
@@ -38,7 +38,7 @@ pub(super) fn serial_number(root: &Root) -> Option<Zeroizing<String>> {
     parsed(root, DEVICE)?.remove("serial_number").map(|serial| serial.0)
 }
 
-fn parsed(root: &Root, path: &str) -> Option<BTreeMap<String, Text>> {
+fn parsed(root: &Root, path: &str) -> Option<Map<String, Text>> {
     serde_json::from_slice(&root.bytes(path).ok()?).ok()
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! One application's state.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::governor::Permit;
 use super::replacement::Replacements;
 use super::schedule::{self, Plan};
 use super::{CallId, RequestId};
+use crate::map::Map;
 use crate::model::{
     AppId, Attempts, Credentials, Filed, Origin, Record, Slot, StatementDigest, Token,
 };
@@ -23,7 +23,7 @@ pub(super) struct App {
     pub(super) present: bool,
     pub(super) statement: Result<StatementDigest, String>,
     pub(super) loading: Loading,
-    pub(super) filed: BTreeMap<StatementDigest, Filed>,
+    pub(super) filed: Map<StatementDigest, Filed>,
     pub(super) record: Record,
     /// In this boot's time.
     pub(super) token: Option<Token>,
@@ -82,7 +82,7 @@ pub(super) struct Unsaved {
     pub(super) record: bool,
     /// The token, or that there is none.
     pub(super) token: bool,
-    pub(super) credentials: BTreeSet<StatementDigest>,
+    pub(super) credentials: Map<StatementDigest, ()>,
 }
 
 /// The one request under way.
@@ -140,7 +140,7 @@ impl App {
             present: true,
             statement,
             loading: Loading::Open,
-            filed: BTreeMap::new(),
+            filed: Map::new(),
             record: Record::default(),
             token: None,
             parked: None,

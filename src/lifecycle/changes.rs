@@ -234,10 +234,14 @@ impl Lifecycle {
 
     /// The wall clock has been set, or somebody vouches for it now: the end of a token keeps its
     /// place in elapsed time, and its date follows. Without that date the next boot could not tell
-    /// whether the token is dead.
+    /// whether the token is dead. One that has ended, by its date too, needs none: standby would
+    /// cost a write for each.
     pub(super) fn date_tokens(&mut self, now: Now) {
         for app in self.apps.values_mut() {
             let Some(token) = &mut app.token else { continue };
+            if token.expires_boot <= now.boot && token.expires_wall <= now.wall {
+                continue;
+            }
             let wall = now.wall.after(token.expires_boot.since(now.boot));
             let moved = wall.0.abs_diff(token.expires_wall.0) > 60_000;
             if moved || now.confirmed && !token.confirmed {

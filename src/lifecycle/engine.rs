@@ -2,7 +2,6 @@
 //! The engine: takes an event, brings every application up to date, says when it wants to be
 //! called again.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -11,6 +10,7 @@ use super::app::{App, Candidate, Errand, Flight, Loading, Track};
 use super::governor::Governor;
 use super::schedule::Plan;
 use super::{Action, Event, Policy, RequestId, What, limits};
+use crate::map::Map;
 use crate::model::{AppId, StatementDigest};
 use crate::time::{BootId, BootTime, Now};
 use crate::view::SERVE_MARGIN;
@@ -23,7 +23,7 @@ const FINAL_KEY_PATIENCE: Duration = Duration::from_secs(600);
 pub struct Lifecycle {
     pub(super) policy: Policy,
     pub(super) boot_id: BootId,
-    pub(super) apps: BTreeMap<AppId, App>,
+    pub(super) apps: Map<AppId, App>,
     pub(super) governor: Governor,
     pub(super) rng: Rng,
     pub(super) store: StoreState,
@@ -68,7 +68,7 @@ impl Lifecycle {
             clock_set: now.wall >= policy.released,
             policy,
             boot_id,
-            apps: BTreeMap::new(),
+            apps: Map::new(),
             governor: Governor::new(now.boot),
             rng: Rng::with_seed(seed),
             store: StoreState::Opening,

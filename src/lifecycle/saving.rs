@@ -44,7 +44,7 @@ impl Lifecycle {
         let Some(filed) = app.filed.get(&statement).cloned() else { return };
         if !app.present {
             // Or it would be dropped, and this with it, before it is known to be on the disk.
-            app.unsaved.credentials.insert(statement);
+            app.unsaved.credentials.insert(statement, ());
             app.saving.plan = Plan::never();
         }
         self.actions.push(Action::SaveCredentials { app: id.clone(), statement, filed });
@@ -103,7 +103,7 @@ impl Lifecycle {
                 app.unsaved.record = true;
             }
             What::Credentials(statement) => {
-                app.unsaved.credentials.insert(statement);
+                app.unsaved.credentials.insert(statement, ());
             }
             What::Token | What::NoToken => app.unsaved.token = true,
         }
@@ -126,7 +126,7 @@ impl Lifecycle {
             let failures = app.saving.failures.saturating_add(1);
             app.saving.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
             app.saving.plan.at = app.saving.plan.at.max(BootTime(now.boot.0 + 1));
-            if let Some(statement) = app.unsaved.credentials.first().copied() {
+            if let Some((&statement, ())) = app.unsaved.credentials.first() {
                 self.save_credentials(&id, statement);
             } else if app.unsaved.record {
                 self.save_record(&id);

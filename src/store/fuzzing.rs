@@ -2,6 +2,7 @@
 //! Whatever lies in the state directory: nothing comes out that was not put in, nothing good is
 //! lost, and what cannot be explained is left alone.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use zeroize::Zeroizing;
@@ -31,7 +32,7 @@ pub fn documents(input: &[u8]) {
     }
     round_trip::<documents::Identity>(input);
     if let Some(record) = round_trip::<Record>(input) {
-        let attempts = record.attempts.values().flat_map(BTreeMap::values);
+        let attempts = record.attempts.values().flat_map(|origins| origins.values());
         for stamp in attempts.flat_map(|one| one.registered.iter().chain(&one.refused)) {
             for confirmed in [false, true] {
                 let now = crate::time::Now {

@@ -13,7 +13,6 @@
 //! sign is an envelope of a format that nobody writes, so that an older tokend, which knows nothing
 //! of all this, takes it for a newer one's file and leaves everything alone.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 
@@ -25,6 +24,7 @@ use super::names;
 use super::pair::{self, Found, Single};
 use super::proof::{self, Judgement};
 use super::state_dir::StateDir;
+use crate::map::Map;
 use crate::seal::envelope::{self, Opened, Subject};
 use crate::seal::{self, RootKey, RootKeySource, SealError};
 
@@ -103,9 +103,10 @@ fn stage(
     sealed: &[String],
     notes: &mut Vec<Note>,
 ) -> Result<Vec<(Subject, String)>, StoreError> {
-    let subjects: BTreeSet<_> = sealed.iter().filter_map(|name| names::subject(name)).collect();
+    let subjects = sealed.iter().filter_map(|name| names::subject(name));
+    let subjects: Map<_, ()> = subjects.map(|subject| (subject, ())).collect();
     let mut staged = Vec::new();
-    for subject in subjects {
+    for (subject, ()) in subjects {
         let files = names::files(&subject);
         let opened = match (&subject, files.as_slice()) {
             (Subject::KeyCheck, _) => continue,

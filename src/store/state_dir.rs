@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The state directory: there, ours, locked.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +12,7 @@ use rustix::io::Errno;
 use super::errors::{Action, Note, StoreError};
 use super::files::{Directory, TEMPORARY};
 use super::{names, reseal};
+use crate::map::Map;
 use crate::model::AppId;
 use crate::seal::envelope::Subject;
 
@@ -108,8 +108,11 @@ impl StateDir {
     }
 
     /// The applications that any file belongs to, by the files' names. Needs no key.
-    pub fn stored_applications(&self) -> Result<BTreeSet<AppId>, StoreError> {
-        Ok(self.list()?.iter().filter_map(|name| names::owner(name)).collect())
+    pub fn stored_applications(&self) -> Result<Vec<AppId>, StoreError> {
+        let names = self.list()?;
+        let owners = names.iter().filter_map(|name| names::owner(name));
+        let owners: Map<_, ()> = owners.map(|id| (id, ())).collect();
+        Ok(owners.keys().cloned().collect())
     }
 
     pub(super) fn files(&self) -> &Directory {

@@ -5,7 +5,6 @@
 //! directory does not exist yet, the nearest one above it is watched for the next step on the way
 //! down; when a directory comes or goes, every way is looked up again.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
@@ -45,7 +44,7 @@ const LOOKS: usize = 16;
 pub(super) struct Files {
     inotify: OwnedFd,
     files: Vec<File>,
-    watches: BTreeSet<i32>,
+    watches: Vec<i32>,
 }
 
 #[derive(Debug)]
@@ -66,7 +65,7 @@ struct Anchor {
 impl Files {
     pub(super) fn new() -> io::Result<Self> {
         let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        Ok(Self { inotify, files: Vec::new(), watches: BTreeSet::new() })
+        Ok(Self { inotify, files: Vec::new(), watches: Vec::new() })
     }
 
     /// Watches these files and no others. One that was watched before loses no event.
@@ -89,8 +88,8 @@ impl Files {
             }
         }
         let anchors = self.files.iter().filter_map(|file| file.anchor.as_ref());
-        let used: BTreeSet<_> = anchors.map(|anchor| anchor.watch).collect();
-        for unused in self.watches.difference(&used) {
+        let used: Vec<_> = anchors.map(|anchor| anchor.watch).collect();
+        for unused in self.watches.iter().filter(|watch| !used.contains(watch)) {
             // Fails where the directory has gone, and its watch with it.
             let _ = remove_watch(&self.inotify, *unused);
         }
@@ -153,11 +152,13 @@ impl Source for Files {
 
 /// Watches the deepest directory on the way to a file. None where not even the first can be
 /// watched, or where the path ends in no name.
-fn find(inotify: &OwnedFd, file: &Path, watches: &mut BTreeSet<i32>) -> Option<Anchor> {
+fn find(inotify: &OwnedFd, file: &Path, watches: &mut Vec<i32>) -> Option<Anchor> {
     let mut watch = |dir: &Path, depth: usize| -> Result<i32> {
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         let watch = add_watch(inotify, dir, if depth == 0 { HERE } else { ABOVE })?;
-        watches.insert(watch);
+        if !watches.contains(&watch) {
+            watches.push(watch);
+        }
         Ok(watch)
     };
     let dirs: Vec<&Path> = file.ancestors().skip(1).collect();

@@ -26,8 +26,14 @@ fn members(document: &Document<'_>, interface: &str) -> BTreeMap<String, Vec<Str
         attributes.sort();
         format!("{} {}", node.tag_name().name(), attributes.join(" "))
     };
+    // Hints for Qt's code generator: no part of what goes over the bus.
+    let hint = |node: &Node<'_, '_>| {
+        let name = node.attribute("name").unwrap_or_default();
+        node.has_tag_name("annotation") && name.starts_with("org.qtproject.")
+    };
     let member = |node: Node<'_, '_>| {
-        let parts = node.children().filter(Node::is_element).map(line).collect();
+        let parts = node.children().filter(|part| part.is_element() && !hint(part));
+        let parts = parts.map(line).collect();
         (line(node), parts)
     };
     interface.children().filter(Node::is_element).map(member).collect()

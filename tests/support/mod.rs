@@ -26,6 +26,8 @@ pub mod client;
 pub mod household;
 /// Lines of output, and waiting for one.
 pub mod lines;
+/// The manual page of the command line.
+pub mod manual;
 /// A player application: a client of the daemon on the bus.
 pub mod player;
 /// What the kernel says of a process.
@@ -36,6 +38,8 @@ pub mod raw;
 pub mod scene;
 /// Software statements, signed.
 pub mod statement;
+/// A terminal with a program on it.
+pub mod terminal;
 /// Throw-away certificates.
 pub mod tls;
 /// A device and the real daemon on it.

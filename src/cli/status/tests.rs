@@ -2,9 +2,9 @@
 use super::*;
 use crate::bus::client::LastError;
 
-const NOW: WallTime = WallTime(1_700_000_000_000);
+pub(super) const NOW: WallTime = WallTime(1_700_000_000_000);
 
-fn cinema() -> Status {
+pub(super) fn cinema() -> Status {
     Status {
         id: "cinema".into(),
         state: "ready".into(),
@@ -18,7 +18,7 @@ fn cinema() -> Status {
     }
 }
 
-fn overview(applications: Vec<Status>) -> Overview {
+pub(super) fn overview(applications: Vec<Status>) -> Overview {
     Overview { version: "0.1.0".into(), sealing: "key-file".into(), clock_set: true, applications }
 }
 
@@ -108,7 +108,15 @@ fn a_span_has_its_two_largest_units() {
 
 #[test]
 fn what_others_wrote_cannot_steer_the_terminal() {
-    let mut out = String::new();
-    indented(&mut out, "a\u{1b}[31mred\nline");
-    assert_eq!(out, "  a [31mred line\n");
+    let mut lines = Vec::new();
+    indented(&mut lines, 80, "a\u{1b}[31mred\nline");
+    assert_eq!(lines, ["  a [31mred line"]);
+    let hostile = Status { state: "re\u{9b}ady".into(), ..cinema() };
+    let table = table(&overview(vec![hostile.clone()]), true, NOW);
+    assert!(table.chars().all(|c| !c.is_control() || c == '\n'), "{table:?}");
+    let json = serde_json::to_string(&hostile).unwrap();
+    let escaped = escaped(&json);
+    assert!(escaped.contains(r#""re\u009bady""#), "{escaped}");
+    let back: serde_json::Value = serde_json::from_str(&escaped).unwrap();
+    assert_eq!(back["state"], "re\u{9b}ady");
 }

@@ -4,6 +4,7 @@
 mod callers;
 mod failures;
 mod first_start;
+mod pictures;
 mod random;
 mod rows;
 mod rules;

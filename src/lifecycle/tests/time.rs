@@ -51,6 +51,28 @@ fn a_device_that_wakes_with_an_expired_token_fetches_at_once_and_serves_no_dead_
 }
 
 #[test]
+fn a_token_that_has_ended_in_standby_is_not_written_again() {
+    let mut world = World::ready(3600);
+    world.writes.clear();
+    world.pass(DAY);
+    world.handle(Event::ClockChanged);
+    assert_eq!(world.writes, []);
+    world.token_ok(3600);
+    assert_eq!(world.writes, [(app("cinema"), What::Token)]);
+}
+
+#[test]
+fn a_token_that_has_ended_while_the_clock_was_set_back_is_not_believed_after_a_reboot() {
+    let mut world = World::ready(3600);
+    let begin = world.now.wall;
+    world.pass(seconds(2 * HOUR));
+    world.now.wall = begin.after(seconds(600));
+    world.handle(Event::ClockChanged);
+    world.reboot(seconds(60), true);
+    assert_eq!(world.token(), None);
+}
+
+#[test]
 fn a_token_survives_a_restart() {
     let mut world = World::ready(3600);
     let token = world.token();

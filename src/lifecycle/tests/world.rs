@@ -48,6 +48,15 @@ pub(super) struct Sent {
     pub(super) statement: Option<StatementDigest>,
 }
 
+/// What the lifecycle has had done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    Written(What),
+    Registering,
+    Fetching,
+    Answered(CallId),
+}
+
 impl Sent {
     pub(super) const fn registers(&self) -> bool {
         self.credentials.is_none()
@@ -70,6 +79,8 @@ pub(super) struct World {
     pub(super) key_is_final: bool,
     pub(super) sent: Vec<Sent>,
     pub(super) writes: Vec<(AppId, What)>,
+    /// Writes, requests and answers, in their order, for whoever asks for them.
+    pub(super) done: Option<VecDeque<Done>>,
     pub(super) answers: BTreeMap<CallId, Result<(Secret, BootTime), CallError>>,
     pub(super) logs: Vec<String>,
     pub(super) exits: u32,
@@ -107,6 +118,7 @@ impl World {
             key_is_final: false,
             sent: Vec::new(),
             writes: Vec::new(),
+            done: None,
             answers: BTreeMap::new(),
             logs: Vec::new(),
             exits: 0,
@@ -184,6 +196,12 @@ impl World {
         }
     }
 
+    fn note(&mut self, done: Done) {
+        if let Some(all) = &mut self.done {
+            all.push_back(done);
+        }
+    }
+
     fn execute(&mut self, action: Action) -> Option<Event> {
         if let Some((app, what)) = action.writes() {
             let app = app.clone();
@@ -191,6 +209,7 @@ impl World {
                 let message = "no space left on device".to_owned();
                 return Some(Event::NotSaved { app, what, message });
             }
+            self.note(Done::Written(what));
             self.writes.push((app.clone(), what));
             let stored = self.disk.entry(app.clone()).or_default();
             match action {
@@ -222,18 +241,21 @@ impl World {
                 Some(Event::Configured { app, desired: Desired { statement } })
             }
             Action::Register { app, request, origin, statement } => {
+                self.note(Done::Registering);
                 let credentials = None;
                 let statement = Some(statement);
                 self.sent.push(Sent { app, request, origin, credentials, statement });
                 None
             }
             Action::Fetch { app, request, origin, credentials } => {
+                self.note(Done::Fetching);
                 let statement = None;
                 let credentials = Some(credentials);
                 self.sent.push(Sent { app, request, origin, credentials, statement });
                 None
             }
             Action::Answer { call, result } => {
+                self.note(Done::Answered(call));
                 self.answers.insert(call, result);
                 None
             }

@@ -72,7 +72,7 @@ impl Object {
     }
 
     fn take(&mut self, key: &str) -> Option<Value> {
-        self.members.remove(key).filter(|value| !value.is_null())
+        self.members.get_mut(key).map(Value::take).filter(|value| !value.is_null())
     }
 }
 

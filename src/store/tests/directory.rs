@@ -104,13 +104,10 @@ fn forgetting_deletes_everything_of_that_application_and_of_no_other() {
     let mut kept = it.names();
     kept.retain(|name| !name.contains("cinema."));
 
-    assert_eq!(
-        it.dir.stored_applications().unwrap(),
-        ["cine", "cinema", "cinema_2"].map(app).into()
-    );
+    assert_eq!(it.dir.stored_applications().unwrap(), ["cine", "cinema", "cinema_2"].map(app));
     assert!(it.dir.forget(&app("cinema")).unwrap());
     assert_eq!(it.names(), kept);
-    assert_eq!(it.dir.stored_applications().unwrap(), ["cine", "cinema_2"].map(app).into());
+    assert_eq!(it.dir.stored_applications().unwrap(), ["cine", "cinema_2"].map(app));
     assert!(!it.dir.forget(&app("cinema")).unwrap());
 
     assert_eq!(it.load_quietly("cinema"), Stored::default());
