@@ -31,3 +31,15 @@ pub(crate) fn lines(options: &Options, device: &Device, authority: &Authority) -
         format!("{tokend} check {}", device.options().join(" ")),
     ]
 }
+
+/// How an application comes to all this in place of the device's system bus.
+pub(crate) fn connect(device: &Device, authority: &Authority) -> Vec<String> {
+    vec![
+        format!("export DBUS_SYSTEM_BUS_ADDRESS='{}'", device.bus()),
+        format!("export SSL_CERT_FILE='{}'", authority.ca_file().display()),
+        format!("API: {}/api/v2/hello", authority.origin()),
+        "scenes: serve expire revoke refuse throttle offline slow clock-unset (or, in another \
+         terminal: cargo run --example sandbox -- scene NAME)"
+            .to_owned(),
+    ]
+}
