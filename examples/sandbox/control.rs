@@ -54,12 +54,19 @@ impl Control {
             for line in io::stdin().lines().map_while(Result::ok) {
                 view::typed();
                 let name = line.trim().to_owned();
-                if !name.is_empty() && !send(Event::Scene { name, answer: Box::new(show) }) {
+                if !name.is_empty() && !send(Event::Scene { name, answer: Box::new(typed) }) {
                     return;
                 }
             }
         });
         Ok(Self { _dir: dir })
+    }
+}
+
+/// Answers who has typed a scene's name: one that is played is shown in any case.
+fn typed(answer: &str) {
+    if let Some(error) = answer.strip_prefix("error: ") {
+        show(error);
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::termios::tcgetwinsize;
 
@@ -102,12 +103,12 @@ pub(crate) fn draw(scene: &str, now: u64) {
     lines.push(format!("scene: {scene}"));
     lines.push(format!("cinema: {}", words(&view.state, Some(now))));
     lines.push("-".repeat(columns));
+    let mut lines = wrapped(lines.iter(), columns);
     let room = rows.saturating_sub(lines.len() + 1);
-    lines.extend(view.lines.iter().skip(view.lines.len().saturating_sub(room)).cloned());
+    let log = wrapped(view.lines.iter(), columns);
+    lines.extend_from_slice(&log[log.len().saturating_sub(room)..]);
     lines.resize(rows.saturating_sub(1), String::new());
     for line in &lines {
-        let line = line.chars().map(|c| if c.is_control() { ' ' } else { c });
-        let line: String = line.take(columns).collect();
         let _ = write!(text, "{line}\x1b[K\r\n");
     }
     text.push_str(if view.prompt { "scene> \x1b[K" } else { "\x1b8" });
@@ -116,7 +117,18 @@ pub(crate) fn draw(scene: &str, now: u64) {
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-/// A state in words: with a date, in seconds from then.
+/// Lines no longer than the terminal is wide, without what it would obey.
+fn wrapped<'a>(lines: impl Iterator<Item = &'a String>, columns: usize) -> Vec<String> {
+    let printable = |c: &char| if c.is_control() { ' ' } else { *c };
+    let wrap = |line: &String| {
+        let line: Vec<char> = line.chars().collect();
+        let parts = line.chunks(columns.max(1)).map(|part| part.iter().map(printable).collect());
+        parts.collect::<Vec<String>>()
+    };
+    lines.flat_map(wrap).collect()
+}
+
+/// A state in words: as seen from a date, else with dates.
 fn words(state: &State, now: Option<u64>) -> String {
     let Some(shown) = state else { return "tokend is not on the bus".into() };
     let mut words = shown.state.clone();
@@ -130,10 +142,12 @@ fn words(state: &State, now: Option<u64>) -> String {
         match now {
             _ if at == 0 => {}
             Some(now) => {
-                let _ = write!(words, ", {what} in {} s", at.saturating_sub(now));
+                let left = Duration::from_secs(at.saturating_sub(now));
+                let _ = write!(words, ", {what} in {}", humantime::format_duration(left));
             }
             None => {
-                let _ = write!(words, ", {what} at {at}");
+                let at = UNIX_EPOCH + Duration::from_secs(at);
+                let _ = write!(words, ", {what} {}", humantime::format_rfc3339_seconds(at));
             }
         }
     }
