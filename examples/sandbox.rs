@@ -3,8 +3,9 @@
 //! message bus, and the real daemon with one application, `cinema`.
 //!
 //! `cargo run --example sandbox` shows the headers that a player gets, calls a protected endpoint
-//! with them, and stays up until Ctrl-C; with `-- --once` it ends after the call. `-- --help` names
-//! the other options. Nothing outside temporary directories is written, and nothing is left behind.
+//! with them, and stays up until Ctrl-C; with `-- --once` it ends after the call, and with
+//! `-- --system-like` it plays scenes for applications that are tried without Adobe. `-- --help` names
+//! them, and the other options. Nothing outside temporary directories is written, and nothing is left behind.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,17 +18,29 @@ use rustix::process::Signal;
 
 #[path = "sandbox/binary.rs"]
 mod binary;
+#[path = "sandbox/control.rs"]
+mod control;
 #[path = "sandbox/events.rs"]
 mod events;
 #[path = "sandbox/options.rs"]
 mod options;
+#[path = "sandbox/scenes.rs"]
+mod scenes;
+#[path = "sandbox/stand_in.rs"]
+mod stand_in;
+#[path = "sandbox/states.rs"]
+mod states;
 #[path = "../tests/support/mod.rs"]
 mod support;
 #[path = "sandbox/try_it.rs"]
 mod try_it;
+#[path = "sandbox/view.rs"]
+mod view;
 
-use events::{Events, Stop, say, show};
+use control::Control;
+use events::{Event, Events, Stop, say, show};
 use options::Asked;
+use scenes::Stage;
 use support::authority::{self, Authority};
 use support::bus::Bus;
 use support::client::Client;
@@ -42,9 +55,10 @@ fn main() -> ExitCode {
     let asked = match options::parse() {
         Ok(Asked::Run(options)) => options,
         Ok(Asked::Help) => {
-            show(options::HELP);
+            show(&(options::HELP.to_owned() + scenes::list().trim_end()));
             return ExitCode::SUCCESS;
         }
+        Ok(Asked::Scene(name)) => return control::ask(&name),
         Err(error) => {
             eprintln!("sandbox: {error}");
             return ExitCode::from(64); // EX_USAGE
@@ -55,7 +69,9 @@ fn main() -> ExitCode {
         Ok(events) => events,
         Err(error) => return failed(&error),
     };
-    match run(&asked, &events) {
+    let outcome = run(&asked, &events);
+    view::leave();
+    match outcome {
         Ok(()) => {
             say("All has ended. Nothing is left behind.");
             ExitCode::SUCCESS
@@ -90,16 +106,28 @@ fn run(options: &options::Options, events: &Events) -> Result<(), Stop> {
     let mut device = Device::new(&authority, &bus, program)?;
     device.set_root("/");
     device.set("log", "level", "\"info\"");
-    device.add(&Application::new(CINEMA, &statement::issue(CINEMA)))?;
+    let uid = rustix::process::geteuid().as_raw();
+    device.set("", "reload_users", &format!("[{uid}]"));
+    let statement = statement::issue(CINEMA);
+    device.add(&Application::new(CINEMA, &statement))?;
     show(&format!("It is in {}.", device.config().display()));
 
     say("Starting tokend. Waiting until it has its name on the bus (READY=1).");
     device.lines().listen(events.lines_of("tokend"));
-    let mut tokend = device.spawn()?;
-    let outcome = with_daemon(options, events, &authority, &bus, &device, &tokend);
-    let outcome = outcome.and_then(|()| end(&mut tokend));
-    let status = tokend.wait(Duration::ZERO);
-    drop(tokend);
+    let mut stage = Stage {
+        events,
+        authority: &authority,
+        bus: &bus,
+        device: &device,
+        statement,
+        tokend: Some(device.spawn()?),
+        stand_in: None,
+        scene: scenes::SERVE.name,
+    };
+    let outcome = with_daemon(options, &mut stage);
+    let outcome = outcome.and_then(|()| stage.close());
+    let status = stage.tokend.as_mut().and_then(|tokend| tokend.wait(Duration::ZERO));
+    drop(stage);
     device.lines().wait_for_end(BOUND);
     events.drain();
     let Err(Stop::Failed(error)) = outcome else { return outcome };
@@ -108,19 +136,15 @@ fn run(options: &options::Options, events: &Events) -> Result<(), Stop> {
     Err(Failure(format!("{error}\ntokend {status}. Its log:\n{log}")).into())
 }
 
-fn with_daemon(
-    options: &options::Options,
-    events: &Events,
-    authority: &Authority,
-    bus: &Bus,
-    device: &Device,
-    tokend: &Tokend,
-) -> Result<(), Stop> {
-    tokend.notified().listen(events.notifications());
+fn with_daemon(options: &options::Options, stage: &mut Stage<'_>) -> Result<(), Stop> {
+    let (events, authority, device) = (stage.events, stage.authority, stage.device);
+    if let Some(tokend) = &stage.tokend {
+        tokend.notified().listen(events.notifications());
+    }
     events.wait_notified("READY=1")?;
 
     say("Calling GetHeaders for the application cinema. tokend registers it and fetches a token.");
-    let address = bus.address().to_owned();
+    let address = stage.bus.address().to_owned();
     let served = events.run(move || {
         let player = Player::connect(&address)?;
         player.get_headers(CINEMA, 0).map_err(|error| Failure::new("GetHeaders failed", error))
@@ -150,11 +174,42 @@ fn with_daemon(
     }
     say("The sandbox is up. To try in another terminal, as this user:");
     try_it::lines(options, device, authority).iter().for_each(|line| show(line));
+    if options.system_like {
+        return play(stage);
+    }
     say("Log lines and requests follow as they come. Ctrl-C ends it.");
     match events.wait_notified(ENDED) {
         Err(Stop::Interrupted) => Ok(()),
         Err(other) => Err(other),
         Ok(()) => Err(Failure("tokend has ended by itself".into()).into()),
+    }
+}
+
+/// Plays scenes until Ctrl-C.
+fn play(stage: &mut Stage<'_>) -> Result<(), Stop> {
+    let events = stage.events;
+    let _control = Control::start(events)?;
+    states::follow(stage.bus.address(), events)?;
+    view::enter(try_it::connect(stage.device, stage.authority));
+    say("Scenes may begin. Ctrl-C ends it.");
+    loop {
+        view::draw(stage.scene, stage.authority.date());
+        match events.next(Some(Duration::from_secs(1))) {
+            None => {}
+            Some(Event::Signal) => return Ok(()),
+            Some(Event::Notified(state)) if state == ENDED => {
+                // Of one that was told to end, the news may come late.
+                if let Some(how) = stage.ended() {
+                    return Err(Failure(how).into());
+                }
+            }
+            Some(Event::Scene { name, answer }) => match stage.play(&name) {
+                Ok(line) => answer(&line),
+                Err(Stop::Interrupted) => return Ok(()),
+                Err(stop) => return Err(stop),
+            },
+            Some(other) => other.show(),
+        }
     }
 }
 

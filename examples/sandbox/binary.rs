@@ -2,7 +2,6 @@
 //! The daemon's binary: found, or built. `cargo run --example` builds none by itself.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -77,7 +76,7 @@ fn build(profile_dir: &Path, sources: &Path, events: &Events) -> Result<(), Stop
     })?;
     let between = profile_dir.parent().and_then(|dir| dir.strip_prefix(target_dir).ok());
 
-    let mut command = child::command(env::var_os("CARGO").unwrap_or(OsString::from("cargo")));
+    let mut command = child::cargo();
     command.args(["build", "--bin", "tokend", "--profile", profile]).current_dir(sources);
     command.arg("--target-dir").arg(target_dir);
     if let Some(triple) = between.filter(|triple| !triple.as_os_str().is_empty()) {

@@ -5,11 +5,13 @@
 use std::io::{self, Write as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 
 use super::support::tokend::ENDED;
 use super::support::{BOUND, Failure};
+use super::view::{self, State};
 
 /// Why the sandbox ends before its time.
 pub(crate) enum Stop {
@@ -24,12 +26,26 @@ impl From<Failure> for Stop {
     }
 }
 
-enum Event {
+/// What happens.
+pub(crate) enum Event {
     Signal,
-    Line { source: &'static str, text: String },
+    Line {
+        source: &'static str,
+        text: String,
+    },
     Notified(String),
     Done,
+    /// Somebody asks for a scene, and gets one line of answer.
+    Scene {
+        name: String,
+        answer: Answer,
+    },
+    /// How the application is now.
+    State(State),
 }
+
+/// Where an answer goes.
+pub(crate) type Answer = Box<dyn FnOnce(&str) + Send>;
 
 /// The one place where the sandbox waits.
 pub(crate) struct Events {
@@ -60,6 +76,20 @@ impl Events {
     /// Takes the daemon's notifications.
     pub(crate) fn notifications(&self) -> impl Fn(&str) + Send + 'static {
         self.forward(Event::Notified)
+    }
+
+    /// Takes whatever happens elsewhere.
+    pub(crate) fn sender(&self) -> impl Fn(Event) -> bool + Clone + Send + 'static {
+        let events = self.sender.clone();
+        move |event| events.send(event).is_ok()
+    }
+
+    /// The next event; none where so much time passes without any.
+    pub(crate) fn next(&self, at_most: Option<Duration>) -> Option<Event> {
+        match at_most {
+            Some(at_most) => self.receiver.recv_timeout(at_most).ok(),
+            None => self.receiver.recv().ok(),
+        }
     }
 
     fn forward(
@@ -122,12 +152,14 @@ impl Events {
 }
 
 impl Event {
-    fn show(&self) {
+    pub(crate) fn show(self) {
         match self {
             Self::Line { source, text } => show(&format!("{source} | {text}")),
             Self::Notified(state) if state.starts_with("STATUS=") => {
                 show(&format!("tokend | ({state})"));
             }
+            Self::Scene { answer, .. } => answer("error: another scene is being set"),
+            Self::State(state) => view::state(state),
             Self::Notified(_) | Self::Signal | Self::Done => {}
         }
     }
@@ -138,7 +170,10 @@ pub(crate) fn say(step: &str) {
     show(&format!("\n==> {step}"));
 }
 
-/// One line. A reader who has left misses nothing, and stops nothing.
+/// One line, on the screen where there is one. A reader who has left misses nothing, and stops
+/// nothing.
 pub(crate) fn show(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+    if !view::take(line) {
+        let _ = writeln!(io::stdout(), "{line}");
+    }
 }

@@ -33,3 +33,15 @@ pub(crate) fn lines(options: &Options, device: &Device, authority: &Authority) -
         format!("export DBUS_SYSTEM_BUS_ADDRESS={bus} SSL_CERT_FILE={} URL={url}", ca.display()),
     ]
 }
+
+/// How an application comes to all this in place of the device's system bus.
+pub(crate) fn connect(device: &Device, authority: &Authority) -> Vec<String> {
+    let bus = device.bus().split(',').next().unwrap_or_default();
+    vec![
+        format!("export DBUS_SYSTEM_BUS_ADDRESS='{bus}'"),
+        format!("export SSL_CERT_FILE='{}'", authority.ca_file().display()),
+        format!("API: {}/api/v2/hello", authority.origin()),
+        "scenes: serve expire revoke refuse throttle offline slow clock-unset".to_owned(),
+        "in another terminal: cargo run --example sandbox -- scene NAME".to_owned(),
+    ]
+}

@@ -42,6 +42,20 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// cargo, without what another cargo has told this process about its package: a build script that
+/// looks at that would run anew, and all that depends on it be built anew.
+pub fn cargo() -> Command {
+    let mut command = command(env::var_os("CARGO").unwrap_or("cargo".into()));
+    let of_package =
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+    for (name, _) in env::vars_os() {
+        if of_package.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// A running child. Dropped: killed with its process group, and reaped.
 pub struct Child {
     child: std::process::Child,

@@ -168,6 +168,10 @@ fn decide(shared: &Shared, tcp: &TcpStream, arrival: &Arrival) -> End {
     match fault {
         Fault::None | Fault::Behind(..) => End::answer(&good_answer(shared, arrival)),
         Fault::Answer(response) => End::answer(&response),
+        Fault::Late(delay) if shared.stop.pass(delay, tcp) => {
+            End::answer(&good_answer(shared, arrival))
+        }
+        Fault::Late(_) => End::dropped(),
         Fault::Close => End::dropped(),
         Fault::CloseAfter(bytes) => End::after(&good_answer(shared, arrival), bytes, false),
         Fault::Hang => {

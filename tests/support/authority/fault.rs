@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use serde_json::Value;
@@ -28,6 +29,8 @@ pub enum Fault {
     Hang,
     /// So many bytes of the good answer, then nothing more until the client leaves.
     HangAfter(usize),
+    /// The good answer, so much later; its effects come about only then.
+    Late(Duration),
     /// The good answer with these fields of its JSON body put in, or taken out where they are
     /// `null` here.
     Patch(Value),
@@ -135,6 +138,13 @@ impl Gate {
                 Ok(_) => return !fds[0].revents().is_empty() && fds[1].revents().is_empty(),
             }
         }
+    }
+
+    /// Lets so much time pass; `false` where this gate opens or the peer hangs up before it is over.
+    pub(super) fn pass(&self, time: Duration, peer: &TcpStream) -> bool {
+        let timeout = Timespec::try_from(time).expect("a delay of some seconds");
+        let mut fds = [PollFd::new(&*self.0, PollFlags::IN), PollFd::new(peer, PollFlags::RDHUP)];
+        poll(&mut fds, Some(&timeout)) == Ok(0)
     }
 }
 
