@@ -1,32 +1,75 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Part "instructions": what a call and a start take of the processor, counted by callgrind. No
+//! Part "instructions": what a call and a start take of the processor, here and on devices. No
 //! other program disturbs that, so that a change of a percent is seen.
 
-use std::ffi::OsString;
-use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
 use super::client::Clients;
-use super::programs::Programs;
+use super::counter::{Counter, Emulator};
+use super::programs::{Programs, target};
 use super::report::{Bound, Report, Table};
 use super::stage::{BARE, BusKind, CINEMA, FLOOR, Home, TOKEND, answers, fetch_all, message};
 use super::stats::number;
 use super::support::authority::Options;
-use super::support::{BOUND, Failure, child};
+use super::support::{BOUND, Failure};
 
 /// The difference between a run with few calls and one with many is that of the calls.
 const FEW: usize = 100;
 const MANY: usize = 1100;
 const MEMBERS: [&str; 3] = ["Ping", "GetToken", "GetHeaders"];
+const HEAD: [&str; 5] = ["", "Ping", "GetToken", "GetHeaders", "start and end"];
 
 pub(crate) fn run(programs: &Programs, report: &mut Report) -> Result<(), Failure> {
-    let counter = Counter::new()?;
+    let counter = Counter::callgrind()?;
+    let (home, words) = settled(&programs.tokend, &counter)?;
+    let mut table = Table::new("Instructions of a service in user space, by callgrind", &HEAD);
+    let [floor, bare] = [(FLOOR, "sd-bus", &programs.floor), (BARE, "bare zbus", &programs.bare)]
+        .map(|(name, who, program)| {
+            Counted::new(&counter, |member, calls| {
+                let mut service = home.serve(program, name, &words)?;
+                call(&home, (name, member), calls)?;
+                service.signal(Signal::TERM);
+                service.wait(BOUND).ok_or_else(|| Failure(format!("{who} does not end")))?;
+                Ok(())
+            })
+        });
+    let (floor, bare, own) = (floor?, bare?, tokend(&home, &counter)?);
+    for (who, counted) in [("sd-bus", &floor), ("bare zbus", &bare), ("tokend", &own)] {
+        table.row(counted.row(who));
+    }
+    report.print(&table);
+    let ratio = own.get_token() / bare.get_token();
+    let bound = Bound::firm(1.60);
+    report.goal("instructions of GetToken / bare zbus", ratio, &format!("{ratio:.2}"), bound, "");
+    devices(report)
+}
+
+/// The same of the programs that `cross/build` has left.
+fn devices(report: &Report) -> Result<(), Failure> {
+    let mut table = Table::new("Instructions of tokend on a device, by QEMU", &HEAD);
+    for emulator in &Emulator::ALL {
+        let program = target().join(emulator.target).join("release/tokend");
+        if !program.exists() {
+            let target = emulator.target;
+            eprintln!("daemon: {target} is not counted: make it by cross/build {target}");
+            continue;
+        }
+        let counter = Counter::emulated(emulator)?;
+        let (home, _) = settled(&program, &counter)?;
+        table.row(tokend(&home, &counter)?.row(emulator.target));
+    }
+    report.print(&table);
+    Ok(())
+}
+
+/// A device whose tokend has its token from its storage in each run that is counted; what it
+/// answers with.
+fn settled(tokend: &Path, counter: &Counter) -> Result<(Home, Vec<String>), Failure> {
     let options = Options { throttle: false, ..Options::default() };
-    let mut home = Home::new(BusKind::Daemon, &programs.tokend, 1, options)?;
-    // It registers, and has its token from its storage in each run that is counted.
+    let mut home = Home::new(BusKind::Daemon, tokend, 1, options)?;
+    home.run_through(counter.plain.clone());
     let first = home.start()?;
     let words = {
         let player = home.player()?;
@@ -34,85 +77,53 @@ pub(crate) fn run(programs: &Programs, report: &mut Report) -> Result<(), Failur
         answers(&player)?
     };
     first.terminate();
-    home.run_through(counter.runner());
+    home.run_through(counter.runner.clone());
+    Ok((home, words))
+}
 
-    let head = ["", "Ping", "GetToken", "GetHeaders", "start and end"];
-    let mut table = Table::new("Instructions of a service in user space, by callgrind", &head);
-    let mut get_token = Vec::new();
-    for (name, who, program) in [
-        (FLOOR, "sd-bus", &programs.floor),
-        (BARE, "bare zbus", &programs.bare),
-        (TOKEND, "tokend", &programs.tokend),
-    ] {
-        let counted = |member: &'static str, calls: usize| -> Result<f64, Failure> {
-            let call = |calls: usize| -> Result<(), Failure> {
-                let address = home.bus.address();
-                Clients::connect(1, address, &message((name, member), CINEMA))?
-                    .call(calls)
-                    .map(drop)
-            };
-            let process = if name == TOKEND {
-                let tokend = home.start()?;
-                call(calls)?;
-                let process = tokend.id();
-                tokend.terminate();
-                process
-            } else {
-                let mut service = home.serve(program, name, &words)?;
-                call(calls)?;
-                service.signal(Signal::TERM);
-                service.wait(BOUND).ok_or_else(|| Failure(format!("{who} does not end")))?;
-                service.id()
-            };
-            counter.instructions(process)
-        };
-        let mut row = vec![who.to_owned()];
-        let mut start = 0.0;
-        for member in MEMBERS {
-            let few = counted(member, FEW)?;
-            let each = (counted(member, MANY)? - few) / number(MANY - FEW);
-            start = few - each * number(FEW);
-            row.push(format!("{each:.0}"));
-            if member == "GetToken" {
-                get_token.push(each);
-            }
+fn tokend(home: &Home, counter: &Counter) -> Result<Counted, Failure> {
+    Counted::new(counter, |member, calls| {
+        let tokend = home.start()?;
+        call(home, (TOKEND, member), calls)?;
+        tokend.terminate();
+        Ok(())
+    })
+}
+
+fn call(home: &Home, case: (&'static str, &'static str), calls: usize) -> Result<(), Failure> {
+    Clients::connect(1, home.bus.address(), &message(case, CINEMA))?.call(calls).map(drop)
+}
+
+/// The instructions of one service.
+struct Counted {
+    each: [f64; 3],
+    /// Its start and its end, with the first call of a connection.
+    start: f64,
+}
+
+impl Counted {
+    /// `run` starts the service, makes so many calls of a member, and ends the service.
+    fn new(
+        counter: &Counter,
+        run: impl Fn(&'static str, usize) -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
+        let mut counted = Self { each: [0.0; 3], start: 0.0 };
+        for (member, each) in MEMBERS.into_iter().zip(&mut counted.each) {
+            run(member, FEW)?;
+            let few = counter.instructions()?;
+            run(member, MANY)?;
+            *each = (counter.instructions()? - few) / number(MANY - FEW);
+            counted.start = few - *each * number(FEW);
         }
-        row.push(format!("{start:.0}"));
-        table.row(row);
-    }
-    report.print(&table);
-    let ratio = get_token[2] / get_token[1];
-    let bound = Bound::firm(1.60);
-    report.goal("instructions of GetToken / bare zbus", ratio, &format!("{ratio:.2}"), bound, "");
-    Ok(())
-}
-
-/// callgrind, and where it writes.
-struct Counter {
-    valgrind: PathBuf,
-    dir: TempDir,
-}
-
-impl Counter {
-    fn new() -> Result<Self, Failure> {
-        let dir = tempfile::tempdir().map_err(|e| Failure::new("no temporary directory", e))?;
-        Ok(Self { valgrind: child::find("valgrind", "valgrind")?, dir })
+        Ok(counted)
     }
 
-    /// What starts a program that is counted.
-    fn runner(&self) -> Vec<OsString> {
-        let mut output = OsString::from("--callgrind-out-file=");
-        output.push(self.dir.path().join("out.%p"));
-        vec![self.valgrind.clone().into(), "--quiet".into(), "--tool=callgrind".into(), output]
+    fn get_token(&self) -> f64 {
+        self.each[1]
     }
 
-    /// Of a process that has ended.
-    fn instructions(&self, process: u32) -> Result<f64, Failure> {
-        let path = self.dir.path().join(format!("out.{process}"));
-        let text = fs::read_to_string(&path);
-        let text = text.map_err(|error| Failure::new("callgrind has written nothing", error))?;
-        let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
-        let totals = totals.and_then(|totals| totals.trim().parse::<u64>().ok());
-        totals.map(number).ok_or_else(|| Failure("callgrind has counted nothing".into()))
+    fn row(&self, who: &str) -> Vec<String> {
+        let numbers = self.each.iter().chain([&self.start]).map(|number| format!("{number:.0}"));
+        std::iter::once(who.to_owned()).chain(numbers).collect()
     }
 }

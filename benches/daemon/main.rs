@@ -7,6 +7,7 @@ use std::process::ExitCode;
 mod calls;
 mod client;
 mod costs;
+mod counter;
 mod growth;
 mod instructions;
 mod options;

@@ -26,7 +26,8 @@ Options:
   --help            this text
 
 Needs root, a C compiler, and Debian's dbus-daemon, dbus-broker, systemd, util-linux, strace,
-libsystemd-dev, pkgconf, valgrind.";
+libsystemd-dev, pkgconf, valgrind. The programs of devices, where cross/build has left them, are
+counted with qemu-user, and the C library of libc6-armhf-cross or libc6-arm64-cross.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {

@@ -2,6 +2,7 @@
 //! The programs that are measured: the release, the service of sd-bus and that of zbus.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,14 +25,14 @@ impl Programs {
         let dir = tempfile::Builder::new().prefix("tokend-bench-").tempdir();
         let dir = dir.map_err(|error| Failure::new("no temporary directory", error))?;
         let floor = dir.path().join("floor");
-        compile(&floor)?;
+        compile("floor.c", &floor, &libsystemd()?)?;
         if build {
             cargo(&["--example", "bare"])?;
             if tokend.is_none() {
                 cargo(&["--bin", "tokend"])?;
             }
         }
-        let release = release();
+        let release = target().join("release");
         let tokend = tokend.unwrap_or_else(|| release.join("tokend"));
         let bare = release.join("examples/bare");
         for program in [&tokend, &bare] {
@@ -43,9 +44,10 @@ impl Programs {
     }
 }
 
-fn release() -> PathBuf {
+/// Where cargo and cross/build leave what they build.
+pub(crate) fn target() -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    Path::new(MANIFEST).join(target.unwrap_or_else(|| "target".into())).join("release")
+    Path::new(MANIFEST).join(target.unwrap_or_else(|| "target".into()))
 }
 
 fn cargo(what: &[&str]) -> Result<(), Failure> {
@@ -54,20 +56,28 @@ fn cargo(what: &[&str]) -> Result<(), Failure> {
     run(&mut command, "cargo build")
 }
 
-/// The C program, by the system's compiler.
-fn compile(floor: &Path) -> Result<(), Failure> {
-    let cc = child::find("cc", "gcc")?;
+/// A file in C of this directory, by the system's compiler.
+pub(crate) fn compile<T: AsRef<OsStr>>(
+    source: &str,
+    output: &Path,
+    flags: &[T],
+) -> Result<(), Failure> {
+    let source = Path::new(MANIFEST).join("benches/daemon").join(source);
+    let mut command = Command::new(child::find("cc", "gcc")?);
+    command.args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(output).arg(source);
+    run(command.args(flags), "cc")
+}
+
+/// What a program with sd-bus is compiled with.
+fn libsystemd() -> Result<Vec<String>, Failure> {
     let config = child::find("pkg-config", "pkgconf")?;
     let flags = Command::new(config).args(["--cflags", "--libs", "libsystemd"]).output();
     let flags = flags.map_err(|error| Failure::new("pkg-config", error))?;
     if !flags.status.success() {
         return Err(Failure("install the package libsystemd-dev".into()));
     }
-    let flags = String::from_utf8_lossy(&flags.stdout).into_owned();
-    let source = Path::new(MANIFEST).join("benches/daemon/floor.c");
-    let mut command = Command::new(cc);
-    command.args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(floor).arg(source);
-    run(command.args(flags.split_whitespace()), "cc")
+    let flags = String::from_utf8_lossy(&flags.stdout);
+    Ok(flags.split_whitespace().map(str::to_owned).collect())
 }
 
 fn run(command: &mut Command, what: &str) -> Result<(), Failure> {
