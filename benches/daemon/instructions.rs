@@ -41,7 +41,7 @@ pub(crate) fn run(programs: &Programs, report: &mut Report) -> Result<(), Failur
     }
     report.print(&table);
     let ratio = own.get_token() / bare.get_token();
-    let bound = Bound::firm(1.60);
+    let bound = Bound::firm(1.40);
     report.goal("instructions of GetToken / bare zbus", ratio, &format!("{ratio:.2}"), bound, "");
     devices(report)
 }
