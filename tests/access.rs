@@ -137,9 +137,12 @@ fn a_caller_with_no_right_learns_nothing_about_the_token() {
             vec![player.get_token(CINEMA, 0).unwrap_err().to_string()]
         }
     };
+    // tokend asks by itself at a random moment, which may be any.
+    let planned = player.properties(CINEMA).retry_at;
     let without = denied();
     assert!(without.iter().all(|text| text.contains("enied")), "{without:?}");
-    assert_eq!(scene.authority.log().connections, 0);
+    let connections = scene.authority.log().connections;
+    assert!(connections == 0 || scene.authority.date() >= planned, "a denied call asks the server");
     if bus::can_act_as_others() {
         player.get_token(CINEMA, 0).unwrap();
         assert_eq!(denied(), without);

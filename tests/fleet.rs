@@ -88,16 +88,19 @@ fn a_fixed_margin_outlives_an_outage_that_is_shorter() {
 
 #[test]
 fn a_rule_with_the_contracts_numbers_comes_to_what_the_lifecycle_does() {
+    // What is left between them is chance: a fifth of 12,000 devices is failing when it ends, give or
+    // take 2 %, and half of those recover within 159 to 175 s, by the seed. Fleets of 50,000
+    // (`--scene variants`) agree to 0.3 % in the requests of those hours, to 1 s in the recovery.
     let outage = scene("outage-6h");
-    let real = run(outage, Keeper::Tokend, 4000, 3);
-    let rule = run(outage, Keeper::Rule(Rule::CONTRACT), 4000, 4);
+    let real = run(outage, Keeper::Tokend, 12_000, 3);
+    let rule = run(outage, Keeper::Rule(Rule::CONTRACT), 12_000, 4);
     let alike = |what: &str, one: f64, other: f64, most: f64| {
         assert!((one / other - 1.0).abs() < most, "{what}: {one} against {other}");
     };
-    alike("requests", real.asked as f64, rule.asked as f64, 0.06);
-    alike("overdue", real.overdue as f64, rule.overdue as f64, 0.15);
+    alike("requests", real.asked as f64, rule.asked as f64, 0.03);
+    alike("overdue", real.overdue as f64, rule.overdue as f64, 0.06);
     let half = |tally: &sim::Tally| tally.caught_up.within(0.5).unwrap() as f64;
-    alike("recovery", half(&real), half(&rule), 0.25);
+    alike("recovery", half(&real), half(&rule), 0.15);
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Sandbox {
         };
         let player = Player::connect(&of("export DBUS_SYSTEM_BUS_ADDRESS=")).unwrap();
         let client = Client::new(&fs::read_to_string(of("export SSL_CERT_FILE=")).unwrap());
-        let (client, api) = (client.unwrap(), of("API: "));
+        let (client, api) = (client.unwrap(), of("export URL="));
         Self { child, lines, stdin: Some(stdin), temp, player, client, api }
     }
 

@@ -69,13 +69,16 @@ pub fn scene(study: &Study) -> String {
     let tally = &study.tokend;
     if tally.overdue > 0 {
         text.push_str(&format!(
-            "tokend: {:.1} % were failing when it ended; half of them had a token {} later, 99 % {}; \
-             busiest 10 s at {:.2}, busiest second at {:.2} times the even rate of 10 min\n\n",
+            "tokend: {:.1} % were failing when it ended; half of them had a token {} later, 99 % {}. \
+             Times the even rate of 10 min: {:.2} in the busiest 10 s, {:.2} in the busiest second; \
+             times that of the overdue alone: {:.2} and {:.2}.\n\n",
             tally.percent(tally.overdue),
             time(tally.caught_up.within(0.5)),
             time(tally.caught_up.within(0.99)),
             tally.rush(10),
             tally.rush(1),
+            tally.strict_rush(10),
+            tally.strict_rush(1),
         ));
     }
     text.push_str(&format!(

@@ -3,13 +3,14 @@
 # Completion of tokend's command line in bash. Needs no other file; bash-completion finds it by its
 # name, and `source` will do.
 
-# The names of the applications of the running daemon, on the bus that the line names.
+# The names of the applications of the running daemon, on the bus that the line names. A watch starts
+# no daemon that somebody has stopped.
 _tokend_applications() {
     local -a limit=()
     # One that hangs must not hang the shell.
     ! type -P timeout >/dev/null || limit=(timeout 2)
-    "${limit[@]}" "$1" status --json "${@:2}" 2>/dev/null </dev/null |
-        sed -n 's/^ *"id": "\([A-Za-z0-9_]*\)",\{0,1\}$/\1/p'
+    "${limit[@]}" "$1" status --watch --json "${@:2}" 2>/dev/null </dev/null | head -n 1 |
+        grep -o '"id":"[A-Za-z0-9_]*"' | cut -d '"' -f 4
 }
 
 _tokend() {

@@ -15,7 +15,7 @@ pub(crate) fn lines(options: &Options, device: &Device, authority: &Authority) -
     let busctl = format!("busctl --address={bus}");
     let application = format!("tv.tokend {} tv.tokend.Application1", path_of(CINEMA));
     let url = format!("{}/api/v2/hello", authority.origin());
-    vec![
+    let mut lines = vec![
         format!("{busctl} tree tv.tokend"),
         format!("{busctl} introspect tv.tokend {}", path_of(CINEMA)),
         format!("{busctl} call {application} GetToken u 0"),
@@ -29,9 +29,13 @@ pub(crate) fn lines(options: &Options, device: &Device, authority: &Authority) -
         ),
         format!("{tokend} device-info --bus {bus}"),
         format!("{tokend} check {}", device.options().join(" ")),
-        // For examples/players.
-        format!("export DBUS_SYSTEM_BUS_ADDRESS={bus} SSL_CERT_FILE={} URL={url}", ca.display()),
-    ]
+    ];
+    // For examples/players; in place of a device's bus, `connect` says it.
+    if !options.system_like {
+        let ca = ca.display();
+        lines.push(format!("export DBUS_SYSTEM_BUS_ADDRESS={bus} SSL_CERT_FILE={ca} URL={url}"));
+    }
+    lines
 }
 
 /// How an application comes to all this in place of the device's system bus.
@@ -40,7 +44,7 @@ pub(crate) fn connect(device: &Device, authority: &Authority) -> Vec<String> {
     vec![
         format!("export DBUS_SYSTEM_BUS_ADDRESS='{bus}'"),
         format!("export SSL_CERT_FILE='{}'", authority.ca_file().display()),
-        format!("API: {}/api/v2/hello", authority.origin()),
+        format!("export URL='{}/api/v2/hello'", authority.origin()),
         "scenes: serve expire revoke refuse throttle offline slow clock-unset".to_owned(),
         "in another terminal: cargo run --example sandbox -- scene NAME".to_owned(),
     ]

@@ -109,9 +109,10 @@ pub(crate) fn draw(scene: &str, now: u64) {
     lines.extend_from_slice(&log[log.len().saturating_sub(room)..]);
     lines.resize(rows.saturating_sub(1), String::new());
     for line in &lines {
-        let _ = write!(text, "{line}\x1b[K\r\n");
+        // Erased first: after a line as wide as the screen, its last column would go.
+        let _ = write!(text, "\x1b[K{line}\r\n");
     }
-    text.push_str(if view.prompt { "scene> \x1b[K" } else { "\x1b8" });
+    text.push_str(if view.prompt { "\x1b[Kscene> " } else { "\x1b8" });
     view.prompt = false;
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -121,9 +122,18 @@ pub(crate) fn draw(scene: &str, now: u64) {
 fn wrapped<'a>(lines: impl Iterator<Item = &'a String>, columns: usize) -> Vec<String> {
     let printable = |c: &char| if c.is_control() { ' ' } else { *c };
     let wrap = |line: &String| {
-        let line: Vec<char> = line.chars().collect();
-        let parts = line.chunks(columns.max(1)).map(|part| part.iter().map(printable).collect());
-        parts.collect::<Vec<String>>()
+        let mut rest: Vec<char> = line.chars().collect();
+        let mut parts = Vec::new();
+        while rest.len() > columns.max(1) {
+            // Between two words, where there is a place between two.
+            let space =
+                rest[..columns.max(1) + 1].iter().rposition(|c| *c == ' ').filter(|at| *at > 0);
+            let (end, skipped) = space.map_or((columns.max(1), 0), |at| (at, 1));
+            parts.push(rest[..end].iter().map(printable).collect());
+            rest.drain(..end + skipped);
+        }
+        parts.push(rest.iter().map(printable).collect());
+        parts
     };
     lines.flat_map(wrap).collect()
 }

@@ -64,8 +64,8 @@ impl Rule {
     /// Refreshes at expiry, tries again each second.
     pub const NAIVE: Self =
         Self { name: "naive", refresh: Refresh::Before(0), retry: Retry::After(SECOND), start: 0 };
-    /// Half of the lifetime with a jitter of 10 %, waits from 5 s by the half up to 2 min: the agent
-    /// of SPIRE.
+    /// Half of the lifetime with a jitter of 10 %, waits from 5 s by the half up to 2 min with the
+    /// same jitter.
     pub const HALF_LIFE: Self = Self {
         name: "half-life",
         refresh: Refresh::Between(0.45, 0.55),
@@ -77,7 +77,7 @@ impl Rule {
         },
         start: 0,
     };
-    /// Five minutes before the end, then every 30 s: the token cache of the Azure SDK for Java.
+    /// Five minutes before the end, then every 30 s.
     pub const MARGIN: Self = Self {
         name: "margin",
         refresh: Refresh::Before(5 * MINUTE),

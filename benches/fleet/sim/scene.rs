@@ -114,20 +114,20 @@ pub const SCENES: [Scene; 10] = [
     },
     Scene {
         name: "switched-on",
-        about: "the same, for sets without a token that viewers switch on during the outage",
+        about: "viewers switch on sets without a token from 20:00 to 21:00, while the server is down",
         power: Power::SwitchedOn,
         ..OUTAGE
     },
     CUT,
     Scene {
         name: "power-no-clock",
-        about: "the same, and no clock is confirmed after boot",
+        about: "a region has no power from 18:30 to 20:00, tokens of 6 h, and no clock is confirmed after boot",
         power: Power::Cut { confirmed: false },
         ..CUT
     },
     Scene {
         name: "household",
-        about: "the same power cut, for homes of three devices behind one throttled address",
+        about: "no power from 18:30 to 20:00, in homes of three devices behind one throttled address",
         household: 3,
         ..CUT
     },
@@ -142,7 +142,7 @@ pub const SCENES: [Scene; 10] = [
     },
     Scene {
         name: "unknown",
-        about: "the same with invalid_client, and registrations are refused",
+        about: "invalid_client from 6:00 to 18:00, and registrations are refused, tokens of 6 h",
         days: 2,
         trouble: Some(Trouble::InvalidClient),
         from: at(6),

@@ -153,10 +153,22 @@ impl Tally {
     /// that were overdue would have their tokens within ten minutes, and the others theirs when
     /// they are due.
     pub fn rush(&self, seconds: usize) -> f64 {
-        let (from, to) = (self.watch.0, self.end_of_trouble);
+        let from = self.watch.0;
         let ordinary = self.between(MIDNIGHT, from) as f64 / ((from - MIDNIGHT) / SECOND) as f64;
-        let needed = self.overdue as f64 / (10 * MINUTE / SECOND) as f64 + ordinary;
-        self.peak(to, to + HOUR, seconds) / needed
+        self.busiest(seconds) / (self.backlog() + ordinary)
+    }
+
+    /// The same against those that were overdue alone: the stricter reading.
+    pub fn strict_rush(&self, seconds: usize) -> f64 {
+        self.busiest(seconds) / self.backlog()
+    }
+
+    fn busiest(&self, seconds: usize) -> f64 {
+        self.peak(self.end_of_trouble, self.end_of_trouble + HOUR, seconds)
+    }
+
+    fn backlog(&self) -> f64 {
+        self.overdue as f64 / (10 * MINUTE / SECOND) as f64
     }
 
     /// Requests of a device in a day.

@@ -36,16 +36,19 @@ static gboolean wake(gpointer unused) {
 static void tell(struct player *p, GError *error) {
     g_autofree char *name = g_dbus_error_get_remote_error(error);
     g_dbus_error_strip_remote_error(error);
-    // What the proxy finds by itself has no name: tokend has not answered in time, say.
-    g_print("%s: %s\n", name ? words_of(name) : "no answer", error->message);
+    // What the proxy finds by itself has no name: its time-out is over.
+    g_print("%s: %s\n", name ? words_of(name) : "tokend does not answer", error->message);
     p->used = token_number(p); // another one is a reason to try again
     p->gone = g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN) ||
               g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY);
-    if (g_strcmp0(name, "tv.tokend.Error.Unavailable") != 0 &&
-        g_strcmp0(name, "tv.tokend.Error.Throttled") != 0)
+    if (!name)
+        p->retry_at = now() + 30;
+    else if (g_strcmp0(name, "tv.tokend.Error.Unavailable") != 0 &&
+             g_strcmp0(name, "tv.tokend.Error.Throttled") != 0)
         return;
     // While there is a token, RetryAt is about its refresh.
-    if (p->used == 0) p->retry_at = (gint64)tokend_application1_get_retry_at(p->tokend);
+    else if (p->used == 0)
+        p->retry_at = (gint64)tokend_application1_get_retry_at(p->tokend);
     if (p->retry_at < now()) {
         p->retry_at = 0;
         g_print("trying again when there is a new token\n");

@@ -49,8 +49,12 @@ struct http_reply http_get(const char *url, struct curl_slist *headers) {
     curl_easy_cleanup(curl);
 
     struct json_object *json = json_tokener_parse(reply.body), *code;
-    if (json_object_object_get_ex(json, "code", &code))
-        snprintf(reply.code, sizeof reply.code, "%s", json_object_get_string(code));
+    if (json_object_object_get_ex(json, "code", &code) && json_object_is_type(code, json_type_string)) {
+        const char *text = json_object_get_string(code);
+        // It goes to tokend and to a terminal: nothing but printable ASCII does.
+        for (size_t i = 0; i + 1 < sizeof reply.code && text[i] > ' ' && text[i] <= '~'; i++)
+            reply.code[i] = text[i];
+    }
     json_object_put(json);
     return reply;
 }

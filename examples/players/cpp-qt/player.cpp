@@ -156,8 +156,11 @@ private:
     // Says what is the matter, and sees to another try. Never in a loop: the server counts.
     void tell(const QDBusError &error) {
         say(wordsOf(error.name()) + ": " + error.message());
-        m_gone = error.type() == QDBusError::ServiceUnknown || error.type() == QDBusError::NoReply;
+        // NoReply is the bus's word for a tokend that has ended, and Qt's for its own time-out.
+        const bool silent = error.type() == QDBusError::NoReply && m_bus.interface()->isServiceRegistered(TOKEND);
+        m_gone = error.type() == QDBusError::ServiceUnknown || (error.type() == QDBusError::NoReply && !silent);
         if (!m_gone) m_used = m_tokend.tokenNumber(); // another one is a reason to try again
+        if (silent) return m_retry.start(std::chrono::seconds(30));
         if (!error.name().endsWith(".Unavailable") && !error.name().endsWith(".Throttled")) return;
         // While there is a token, RetryAt is about its refresh.
         const qint64 retryAt = m_used == 0 ? qint64(m_tokend.retryAt()) : 0;
@@ -199,6 +202,10 @@ int main(int argc, char **argv) {
         QSslConfiguration tls = QSslConfiguration::defaultConfiguration();
         tls.setCaCertificates(QSslCertificate::fromPath(ca));
         QSslConfiguration::setDefaultConfiguration(tls);
+    }
+    if (const QDBusConnection bus = QDBusConnection::systemBus(); !bus.isConnected()) {
+        QTextStream(stderr) << "no system bus: " << bus.lastError().message() << Qt::endl;
+        return EXIT_FAILURE;
     }
     Player player(arguments[1], QUrl(arguments[2]));
     player.callApi();

@@ -80,6 +80,8 @@ class Player {
         }
         if (reply.status === 401)
             print(`401 ${reply.code} again: that is not the token's fault`);
+        else if (reply.status === 0)
+            print(`the API cannot be reached: ${reply.body}`);
         else
             print(reply.status, reply.body);
     }
@@ -100,7 +102,12 @@ class Player {
         message.add_flags(Soup.MessageFlags.NO_REDIRECT);
         for (const [name, value] of Object.entries(headers))
             message.request_headers.append(name, value);
-        const bytes = await this.#session.send_and_read_async(message, GLib.PRIORITY_DEFAULT, null);
+        let bytes;
+        try {
+            bytes = await this.#session.send_and_read_async(message, GLib.PRIORITY_DEFAULT, null);
+        } catch (error) {
+            return {status: 0, code: '', body: error.message};
+        }
         const reply = {status: message.status_code, code: '', body: new TextDecoder().decode(bytes.get_data())};
         try {
             reply.code = String(JSON.parse(reply.body).code ?? '');
@@ -115,18 +122,17 @@ class Player {
         if (!(error instanceof GLib.Error))
             throw error; // a fault of this program
         const name = Gio.DBusError.get_remote_error(error);
-        if (!name) {
-            print(`the API cannot be reached: ${error.message}`);
-            return;
-        }
         Gio.DBusError.strip_remote_error(error);
-        print(`${WORDS[name] ?? name}: ${error.message}`);
+        // What the proxy finds by itself has no name: its time-out is over.
+        print(`${name ? WORDS[name] ?? name : 'tokend does not answer'}: ${error.message}`);
         this.#used = this.#tokend.TokenNumber ?? 0; // another one is a reason to try again
         this.#gone = /\.(ServiceUnknown|NoReply)$/.test(name);
-        if (!/\.(Unavailable|Throttled)$/.test(name))
+        if (!name)
+            this.#retryAt = now() + 30;
+        else if (!/\.(Unavailable|Throttled)$/.test(name))
             return;
         // While there is a token, RetryAt is about its refresh.
-        if (!this.#used)
+        else if (!this.#used)
             this.#retryAt = this.#tokend.RetryAt;
         if (this.#retryAt < now()) {
             this.#retryAt = 0;

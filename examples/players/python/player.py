@@ -3,6 +3,7 @@
 when there is a new token. ../README.md says what it prints."""
 
 import asyncio
+import http.client
 import json
 import sys
 import time
@@ -51,6 +52,8 @@ def get(url, headers):
             return reply.status, reply.read().decode(errors="replace")
     except urllib.error.HTTPError as error:  # an answer, too
         return error.code, error.read().decode(errors="replace")
+    except (TimeoutError, http.client.HTTPException) as error:  # not tokend's time-out, and no OSError
+        raise urllib.error.URLError(error) from error
 
 
 def code_of(body):
@@ -93,7 +96,8 @@ class Player:
             except DBusError as error:
                 await self.tell(error)
             except asyncio.TimeoutError:
-                print("tokend does not answer")
+                print("tokend does not answer: trying again in 30 s")
+                self.retry_at = int(time.time()) + 29
             except OSError as error:
                 print("the API cannot be reached:", getattr(error, "reason", error))
             await self.wait_for_reason()

@@ -143,7 +143,8 @@ impl Player {
             zbus::Error::FDO(error) => {
                 (error.name().to_string(), error.description().unwrap_or_default().to_owned())
             }
-            other => ("no answer".to_owned(), other.to_string()),
+            // The connection's time-out is over.
+            other => (SILENT.to_owned(), other.to_string()),
         };
         let kind = name.rsplit('.').next().unwrap_or_default();
         let words = match kind {
@@ -154,17 +155,19 @@ impl Player {
             "AccessDenied" => "this user may not have this token",
             "UnknownObject" => "no such application",
             "ServiceUnknown" => "tokend is not there",
-            "NoReply" => "tokend does not answer",
+            "NoReply" => SILENT,
             _ => &name,
         };
         println!("{words}: {message}");
         self.gone = matches!(kind, "ServiceUnknown" | "NoReply");
         self.used = self.token_number(); // another one is a reason to try again
-        if !matches!(kind, "Unavailable" | "Throttled") {
-            return;
-        }
-        // While there is a token, RetryAt is about its refresh.
-        let retry_at = if self.used == 0 { zbus::block_on(self.tokend.retry_at()) } else { Ok(0) };
+        let retry_at = match kind {
+            SILENT => Ok(unix_now() + 29),
+            // While there is a token, RetryAt is about its refresh.
+            "Unavailable" | "Throttled" if self.used != 0 => Ok(0),
+            "Unavailable" | "Throttled" => zbus::block_on(self.tokend.retry_at()),
+            _ => return,
+        };
         let left = (retry_at.unwrap_or(0) + 1).saturating_sub(unix_now());
         if left > 0 {
             println!("trying again in {left} s");
@@ -204,6 +207,8 @@ impl Player {
         }
     }
 }
+
+const SILENT: &str = "tokend does not answer";
 
 /// Sends what changes at tokend, from now on: before the first call, so that nothing is missed.
 async fn watch(tokend: &ApplicationProxy<'static>, news: Sender<News>) -> zbus::Result<()> {

@@ -188,7 +188,8 @@ fn differences(text: &mut String, before: &[String], after: &[String]) {
     for number in 0..before.len().max(after.len()) {
         let line = after.get(number).map_or("", String::as_str);
         if before.get(number).map_or("", String::as_str) != line {
-            let _ = write!(text, "\x1b[{};1H{line}\x1b[K", number + 1);
+            // Erased first: after a line as wide as the screen, its last column would go.
+            let _ = write!(text, "\x1b[{};1H\x1b[K{line}", number + 1);
         }
     }
 }
@@ -204,9 +205,9 @@ mod tests {
     #[test]
     fn only_lines_that_differ_are_written() {
         for (before, after, written) in [
-            ("", "a/b", "\x1b[1;1Ha\x1b[K\x1b[2;1Hb\x1b[K"),
+            ("", "a/b", "\x1b[1;1H\x1b[Ka\x1b[2;1H\x1b[Kb"),
             ("a/b", "a/b", ""),
-            ("a/b/c", "a/x/c", "\x1b[2;1Hx\x1b[K"),
+            ("a/b/c", "a/x/c", "\x1b[2;1H\x1b[Kx"),
             ("a/b/c", "a", "\x1b[2;1H\x1b[K\x1b[3;1H\x1b[K"),
         ] {
             let mut text = String::new();
