@@ -128,7 +128,7 @@ impl World {
             self.authority.end_faults();
             let mut refused = read(&self.device.state());
             let record = open(&self.device.state()).unwrap().stored.record;
-            let attempts = record.attempts.values().flat_map(BTreeMap::values).next().unwrap();
+            let attempts = record.attempts.values().flat_map(|by_origin| by_origin.values()).next().unwrap();
             if attempts.refusals >= 3 && attempts.refused_for >= 1000 {
                 refused.retain(|name, _| name != &format!("{CINEMA}.token"));
                 self.before = refused;
@@ -221,7 +221,7 @@ impl Content {
     /// The client ids in use, and all others that are kept.
     pub(crate) fn clients(&self) -> (BTreeSet<String>, BTreeSet<String>) {
         let (mut current, mut all) = (BTreeSet::new(), BTreeSet::new());
-        for slot in self.stored.filed.values().flat_map(BTreeMap::values) {
+        for slot in self.stored.filed.values().flat_map(|by_origin| by_origin.values()) {
             current.extend(slot.current.iter().map(|it| it.client_id.expose().to_owned()));
             let kept = slot.current.iter().chain(&slot.pending).chain(&slot.replaced);
             all.extend(kept.map(|it| it.client_id.expose().to_owned()));
