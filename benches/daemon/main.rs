@@ -57,7 +57,7 @@ fn run(options: Options) -> Result<Report, Failure> {
             Part::Costs => costs::run(&programs, quick, &mut report)?,
             Part::Growth => growth::run(&programs, quick, &mut report)?,
             Part::Instructions => instructions::run(&programs, &mut report)?,
-            Part::Soak => soak::run(&programs, quick, &mut report)?,
+            Part::Soak => soak::run(&programs, quick, options.refreshes, &mut report)?,
         }
     }
     Ok(report)

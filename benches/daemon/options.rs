@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use lexopt::Arg;
+use lexopt::{Arg, ValueExt as _};
 
 pub(crate) const HELP: &str = "\
 Usage: cargo bench --bench daemon -- [OPTIONS] [PART]...
@@ -20,6 +20,7 @@ Parts; without one, all but the soak:
 Options:
   --quick           fewer rounds, and wider bounds for what a busy machine disturbs
   --soak            the soak too
+  --refreshes N     of the soak, instead of ten thousand: each takes a second
   --markdown        tables as in docs/performance.md
   --tokend PATH     measure this program, and build no other tokend
   --no-build        build nothing but the C program: measure what target/release has
@@ -60,6 +61,7 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     pub(crate) markdown: bool,
     pub(crate) no_build: bool,
+    pub(crate) refreshes: Option<usize>,
     pub(crate) tokend: Option<PathBuf>,
 }
 
@@ -76,6 +78,7 @@ pub(crate) fn parse() -> Result<Asked, lexopt::Error> {
             Arg::Long("soak") => soak = true,
             Arg::Long("markdown") => options.markdown = true,
             Arg::Long("no-build") => options.no_build = true,
+            Arg::Long("refreshes") => options.refreshes = Some(arguments.value()?.parse()?),
             Arg::Long("tokend") => options.tokend = Some(arguments.value()?.into()),
             Arg::Long("help") | Arg::Short('h') => return Ok(Asked::Help),
             Arg::Value(ref word) => {

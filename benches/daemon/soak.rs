@@ -28,8 +28,14 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// What the heap may differ by, for no reason but where its pages lie.
 const SLACK: f64 = 64.0;
 
-pub(crate) fn run(programs: &Programs, quick: bool, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn run(
+    programs: &Programs,
+    quick: bool,
+    fewer: Option<usize>,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let (calls, refreshes) = if quick { (20_000, 20) } else { (1_000_000, 10_000) };
+    let refreshes = fewer.unwrap_or(refreshes);
     let options = Options { expires_in: LIFETIME, throttle: false, ..Options::default() };
     let home = Home::new(BusKind::Daemon, &programs.tokend, APPLICATIONS, options)?;
     let mut tokend = home.start()?;

@@ -120,6 +120,10 @@ impl Lifecycle {
             return;
         }
         let planned = self.planned(id, flight.overtaken, |app| &mut app.fetching);
+        if let Some(app) = self.apps.get_mut(id) {
+            let refused = matches!(result, Err(Failure::InvalidClient { .. }));
+            app.asked = Some((now.boot, refused));
+        }
         match result {
             Ok(token) => self.received_token(now, id, &flight, token),
             Err(failure) => self.not_fetched(now, id, &flight, failure),

@@ -45,6 +45,8 @@ pub(super) struct App {
     pub(super) turn: usize,
     /// The server has refused the credentials long enough: register anew.
     pub(super) anew: bool,
+    /// When the server last answered a token request, and whether with `invalid_client`.
+    pub(super) asked: Option<(BootTime, bool)>,
 }
 
 /// Whether the store's content is known.
@@ -156,6 +158,7 @@ impl App {
             replacements: Replacements::default(),
             turn: 0,
             anew: false,
+            asked: None,
         }
     }
 

@@ -275,12 +275,21 @@ impl Lifecycle {
         }
         let waiting = !app.waiters.is_empty();
         let origin = &self.policy.origin;
-        let registration = app
-            .to_register(origin)
-            .map(|statement| (Work::Register(statement), app.registration.plan.due(waiting)));
-        let fetch = app
-            .candidate(origin)
-            .map(|candidate| (Work::Fetch(candidate), app.fetching.plan.due(waiting)));
+        let candidate = app.candidate(origin);
+        let registration = app.to_register(origin).and_then(|statement| {
+            let due = app.registration.plan.due(waiting);
+            let register = Some((Work::Register(statement), due));
+            let Some(old) = candidate.filter(|_| app.anew) else { return register };
+            // A registration may have been held for a day: the server may know the old
+            // credentials again, and new ones would sign the viewer out for nothing.
+            match app.asked.filter(|(at, _)| *at >= due) {
+                Some((_, refused)) => register.filter(|_| refused),
+                // A backoff may end early for it, a hold may not.
+                None => app.fetching.plan.floor.map(|floor| (Work::Fetch(old), due.max(floor))),
+            }
+        });
+        let fetch =
+            candidate.map(|candidate| (Work::Fetch(candidate), app.fetching.plan.due(waiting)));
         fetch.into_iter().chain(registration).min_by_key(|(_, at)| *at)
     }
 

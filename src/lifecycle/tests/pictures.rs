@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::world::*;
-use crate::lifecycle::{CallId, Desired, Event, What};
+use crate::lifecycle::{CallId, Desired, Event, PATIENCE, What};
 use crate::time::BootTime;
 
 /// A picture, as far as it has been walked.
@@ -286,9 +286,14 @@ impl Walk {
     fn run_to_the_end_of(&mut self, number: &str) {
         let token = self.world.view().token.unwrap();
         assert_eq!(token.value.expose(), self.token(number));
-        while self.world.token().is_some() {
-            let left = token.expires.since(self.world.now.boot);
-            if self.world.run_to_request(left) {
+        // A call would wait for a try that is due soon; the picture shows the time between tries.
+        let soon = |world: &World| {
+            let due = world.life.deadline(world.now);
+            !world.sent.is_empty() || due.is_some_and(|at| at <= world.now.boot.after(PATIENCE))
+        };
+        while self.world.token().is_some() || soon(&self.world) {
+            let now = self.world.now.boot;
+            if self.world.run_to_request(token.expires.since(now).max(PATIENCE)) {
                 if self.world.sent[0].registers() {
                     self.world.answer_registration(Err(refused()));
                 } else {
@@ -296,6 +301,8 @@ impl Walk {
                 }
             }
         }
+        // The tries come close together towards the token's end; the governor has permits again.
+        self.world.pass(seconds(4));
         let one_of = |done: &Done| {
             matches!(done, Done::Fetching | Done::Registering | Done::Written(What::Record(_)))
         };

@@ -218,10 +218,13 @@ impl Observer {
     }
 
     /// The server has accepted the credentials. A success that a power cut or a full disk erases
-    /// is none: the refusals before it still count.
+    /// is none, nor is one of a server that has been left: the refusals before it still count.
     fn accepted(&mut self, place: Option<Place>) {
         let Some(place) = place else { return };
         let (app, statement, origin) = &place;
+        if *origin != self.world.policy.origin {
+            return;
+        }
         let record = self.world.disk.get(app).map(|stored| &stored.record);
         let attempts = record.and_then(|record| record.attempts.get(statement)?.get(origin));
         if attempts.is_none_or(|attempts| attempts.refusals == 0) {

@@ -294,6 +294,51 @@ fn once_new_credentials_are_refused_too_callers_hear_rejected_and_the_next_try_i
 }
 
 #[test]
+fn a_registration_anew_that_was_held_comes_right_after_one_more_refusal_of_the_old_credentials() {
+    let mut world = World::ready(600);
+    let old = world.slot(1).current.unwrap();
+    world.run(seconds(600));
+    assert!(refuse_until_registration(&mut world, DAY));
+    for _ in 0..6 {
+        let held_at = world.now.boot;
+        world.answer_registration(Err(refused()));
+        let mut refused_at = held_at;
+        loop {
+            assert!(world.run_to_request(DAY));
+            if world.sent[0].registers() {
+                break;
+            }
+            assert_eq!(world.sent[0].credentials.as_ref(), Some(&old));
+            refused_at = world.now.boot;
+            world.answer_token(Err(invalid_client()));
+        }
+        assert!(world.now.boot.since(held_at) >= seconds(3600));
+        assert!(world.now.boot.since(refused_at) <= seconds(2), "the governor's pace at the most");
+    }
+}
+
+#[test]
+fn a_held_registration_signs_nobody_out_once_the_old_credentials_are_accepted_again() {
+    for held in 1..100 {
+        let mut world = World::ready(600);
+        let old = world.slot(1).current.unwrap();
+        world.run(seconds(600));
+        assert!(refuse_until_registration(&mut world, DAY));
+        world.answer_registration(Err(refused()));
+        // The server's trouble ends at some moment of the hold.
+        let end = world.now.boot.after(seconds(36 * held));
+        while world.run_to_request(end.since(world.now.boot)) {
+            assert!(!world.sent[0].registers());
+            world.answer_token(Err(invalid_client()));
+        }
+        assert!(world.run_to_request(DAY));
+        assert!(!world.sent[0].registers(), "registered anew {held} % into the hold");
+        world.token_ok(600);
+        assert_eq!(world.slot(1).current, Some(old));
+    }
+}
+
+#[test]
 fn a_registration_anew_without_an_answer_is_not_repeated_within_the_hour() {
     let mut world = World::ready(600);
     world.run(seconds(600));
