@@ -39,6 +39,9 @@ pub fn of(study: &Study) -> Vec<Goal> {
         goal("99 % recovered after so many seconds", recovered, 600.0);
         goal("devices ever without a token, %", tally.percent(tally.lost), 2.0);
     }
+    if !scene.is_quiet() {
+        goal("devices that registered anew, %", tally.percent(tally.registered), 0.0);
+    }
     goals
 }
 
