@@ -65,22 +65,29 @@ pub fn watch(bus: &BusAddress, watcher: &mut impl Watcher) -> Result<(), ClientE
 
 async fn follow(connection: &Connection, watcher: &mut impl Watcher) -> Result<(), ClientError> {
     let runtime = SharedRuntime::current().map_err(ClientError::Runtime)?;
+    // Before anything is asked, so that no answer can go by.
+    let messages = MessageStream::from(connection);
     let mut feed = Feed::subscribe(connection.clone()).await?;
     let sources = watcher.start().map_err(ClientError::Runtime)?;
     let sources = sources.into_iter().map(|source| AsyncIo::new_nonblocking(&runtime, source));
     let sources = sources.collect::<io::Result<Vec<_>>>().map_err(ClientError::Runtime)?;
     let readable = |number: usize| sources.get(number).map(AsyncIo::readable);
     let mut inputs = Inputs {
-        messages: MessageStream::from(connection),
+        messages,
         readable: (0..sources.len()).map(readable).collect(),
         rest: None,
         silence: runtime.sleep(TIMEOUT),
     };
     let mut news = false;
     loop {
+        // Only tokend ends its own silence, not a stranger's signal or a key.
+        let mut heard = feed.asked.is_empty();
         let flow = match poll_fn(|context| inputs.poll(context, !feed.asked.is_empty())).await {
             Woken::Message(message) => match feed.take(&message).await? {
-                Some(notice) => watcher.told(notice),
+                Some(notice) => {
+                    heard = true;
+                    watcher.told(notice)
+                }
                 None => ControlFlow::Continue(()),
             },
             Woken::Closed => return Err(ClientError::Closed),
@@ -109,7 +116,9 @@ async fn follow(connection: &Connection, watcher: &mut impl Watcher) -> Result<(
             news = true;
             inputs.rest = Some(runtime.sleep(SOON));
         }
-        inputs.silence.reset_after(TIMEOUT);
+        if heard {
+            inputs.silence.reset_after(TIMEOUT);
+        }
     }
 }
 
