@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who calls: what the bus says of a connection, asked once for each and forgotten when it leaves.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
@@ -15,6 +14,7 @@ use zruntime::lock::OnceCell;
 use zruntime::{Shared, SharedRuntime, Task};
 
 use crate::access::Caller;
+use crate::map::Map;
 use crate::view::{CallError, ErrorName};
 
 /// Connections remembered at a time. Each has a match rule at the bus, and dbus-daemon allows 512
@@ -39,7 +39,8 @@ pub(super) struct Callers {
 #[derive(Default)]
 struct Known {
     uses: u64,
-    connections: HashMap<String, Remembered>,
+    /// At most [`REMEMBERED`]: found sooner than by a hash, which each call would pay for.
+    connections: Map<String, Remembered>,
 }
 
 struct Remembered {
