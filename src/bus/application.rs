@@ -111,10 +111,9 @@ impl Application {
     ) -> Result<(Headers, u32), CallError> {
         let caller = self.admit(&header, connection).await?;
         let (token, expires_in) = self.token(caller, min_validity).await?;
-        let bearer = Secret::new(format!("Bearer {}", token.expose()));
         // Read only now: while the call waited, connection and display may have changed.
         let face = self.face()?;
-        Ok((Headers { bearer, face }, expires_in))
+        Ok((Headers { token, face }, expires_in))
     }
 
     #[zbus(out_args("access_token", "expires_in"))]

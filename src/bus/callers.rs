@@ -39,7 +39,7 @@ pub(super) struct Callers {
 #[derive(Default)]
 struct Known {
     uses: u64,
-    /// At most [`REMEMBERED`]: found sooner than by a hash, which each call would pay for.
+    /// At most [`REMEMBERED`].
     connections: Map<String, Remembered>,
 }
 

@@ -29,8 +29,8 @@ impl Serialize for Shown {
 
 /// All headers of a request: `a{ss}`.
 pub(super) struct Headers {
-    /// The value of `Authorization`.
-    pub(super) bearer: Secret,
+    /// Is the value of `Authorization`, behind its `Bearer`.
+    pub(super) token: Secret,
     /// Has the others.
     pub(super) face: Arc<Face>,
 }
@@ -42,7 +42,9 @@ impl Type for Headers {
 impl Serialize for Headers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let others = self.face.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        serializer.collect_map(others.chain([("Authorization", self.bearer.expose())]))
+        // Freed memory is wiped by the allocator, faster than by `Secret`; each call comes here.
+        let bearer = format!("Bearer {}", self.token.expose());
+        serializer.collect_map(others.chain([("Authorization", bearer.as_str())]))
     }
 }
 

@@ -132,7 +132,8 @@ fn read_open(file: File, limit: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
     }
     judge(&metadata)?;
     // Room for all of it at once, so that no half-filled copy of a secret is left behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 64));
+    let size = usize::try_from(metadata.len()).unwrap_or(limit).min(limit);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size + 64));
     file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(Problem::Io)?;
     if bytes.len() > limit {
         return Err(Problem::TooLong(limit));
