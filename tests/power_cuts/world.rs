@@ -128,7 +128,8 @@ impl World {
             self.authority.end_faults();
             let mut refused = read(&self.device.state());
             let record = open(&self.device.state()).unwrap().stored.record;
-            let attempts = record.attempts.values().flat_map(|by_origin| by_origin.values()).next().unwrap();
+            let attempts =
+                record.attempts.values().flat_map(|by_origin| by_origin.values()).next().unwrap();
             if attempts.refusals >= 3 && attempts.refused_for >= 1000 {
                 refused.retain(|name, _| name != &format!("{CINEMA}.token"));
                 self.before = refused;
