@@ -63,7 +63,9 @@ every_player_keeps! {
     an_unknown_application_is_told
     a_daemon_that_is_not_there_is_told_and_waited_for
     a_daemon_that_leaves_is_told_and_waited_for
+    a_daemon_that_does_not_answer_is_told_and_asked_again
     a_bus_that_goes_ends_the_player
+    without_a_bus_it_says_so_and_ends_with_an_error
     an_api_without_an_answer_is_told
     a_server_that_is_not_trusted_gets_no_request
     a_redirect_is_not_followed

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What every player promises.
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::show::Show;
@@ -204,6 +205,27 @@ pub(crate) fn a_daemon_that_leaves_is_told_and_waited_for(show: &mut Show) {
     show.says("200 ");
 }
 
+/// Its name has an owner all the time, who says nothing for as long as the player can wait.
+pub(crate) fn a_daemon_that_does_not_answer_is_told_and_asked_again(show: &mut Show) {
+    let (tokend, other) = with_token(show);
+    tokend.stop();
+    show.play();
+    show.says("tokend does not answer");
+    show.waits();
+    // Nothing changes at tokend: that it goes on is nothing that the bus tells.
+    tokend.signal(Signal::CONT);
+    show.says("tokend gives headers, good for 86");
+    show.says("200 ");
+    show.waits();
+
+    // It still hears of a new token.
+    replace(&other);
+    show.says("token number 2 is there");
+    show.says("200 ");
+    assert_eq!(show.answers(), [200, 200]);
+    assert_eq!(show.output().matches("tokend does not answer").count(), 1);
+}
+
 pub(crate) fn a_bus_that_goes_ends_the_player(show: &mut Show) {
     let _tokend = with_token(show);
     show.play();
@@ -212,6 +234,13 @@ pub(crate) fn a_bus_that_goes_ends_the_player(show: &mut Show) {
     show.scene.bus.kill();
     assert!(!show.ends().success());
     show.says("the bus is gone");
+}
+
+pub(crate) fn without_a_bus_it_says_so_and_ends_with_an_error(show: &mut Show) {
+    show.scene.bus.kill();
+    show.play();
+    show.says("no system bus: ");
+    assert_eq!(show.ends().code(), Some(1));
 }
 
 pub(crate) fn an_api_without_an_answer_is_told(show: &mut Show) {

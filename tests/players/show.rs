@@ -2,6 +2,7 @@
 //! A scene, and one player of `examples/players` in it.
 
 use std::process::ExitStatus;
+use std::thread;
 use std::time::Duration;
 
 use super::support::authority::{Endpoint, Outcome, Request};
@@ -84,9 +85,7 @@ impl Show {
     pub(crate) fn says(&mut self, start: &str) -> String {
         let playing = self.playing.as_mut().expect("the player runs");
         let line = playing.output.wait_for(playing.seen, PATIENCE, |line| line.starts_with(start));
-        let Some(line) = line else {
-            panic!("the player does not say {start:?}; it said:\n{}", playing.output.text(0));
-        };
+        let line = line.unwrap_or_else(|| panic!("the player does not say {start:?}"));
         let later = playing.output.text(playing.seen);
         let index = later.lines().position(|other| other == line).expect("the line is there");
         playing.seen += index + 1;
@@ -129,5 +128,15 @@ impl Playing {
         self.child.kill();
         self.output.wait_for_end(PATIENCE);
         self.output.text(0)
+    }
+}
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.child.kill();
+            self.output.wait_for_end(PATIENCE);
+            eprintln!("the player printed:\n{}", self.output.text(0));
+        }
     }
 }

@@ -20,7 +20,10 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
+    waitid,
+};
 
 use super::Failure;
 
@@ -94,6 +97,17 @@ impl Child {
         if self.ended.is_none() {
             // It is not reaped yet, so its id is still its own.
             let _ = kill_process(self.pid(), signal);
+        }
+    }
+
+    /// SIGSTOP to the process alone, and waits until each of its threads has stopped. Dropped, it is
+    /// killed nonetheless.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+        if self.ended.is_none() {
+            // Or it has ended, which is left for others to reap.
+            let events = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = waitid(WaitId::Pid(self.pid()), events);
         }
     }
 

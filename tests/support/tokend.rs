@@ -128,6 +128,11 @@ impl Tokend {
         self.child.signal(signal);
     }
 
+    /// Keeps it from doing anything until it gets SIGCONT.
+    pub fn stop(&self) {
+        self.child.stop();
+    }
+
     /// SIGKILL: as a crash or a power cut ends it.
     pub fn kill(mut self) {
         self.child.kill();

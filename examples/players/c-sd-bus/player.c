@@ -41,11 +41,18 @@ static uint64_t number(struct player *p, const char *property) {
 static void tell(struct player *p, const sd_bus_error *error) {
     printf("%s: %s\n", words_of(error->name), error->message);
     p->gone = sd_bus_error_has_names(error, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NO_REPLY);
-    if (!p->gone) p->used = number(p, "TokenNumber"); // another token is a reason to try again
-    if (!sd_bus_error_has_names(error, "tv.tokend.Error.Unavailable", "tv.tokend.Error.Throttled"))
+    // What the time-out of a call is to sd-bus; another question would wait as long.
+    const bool silent = sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT);
+    if (!p->gone && !silent)
+        p->used = number(p, "TokenNumber"); // another token is a reason to try again
+    if (silent)
+        p->retry_at = time(NULL) + 29;
+    else if (!sd_bus_error_has_names(error, "tv.tokend.Error.Unavailable",
+                                     "tv.tokend.Error.Throttled"))
         return;
     // While there is a token, RetryAt is about its refresh.
-    if (p->used == 0) p->retry_at = (time_t)number(p, "RetryAt");
+    else if (p->used == 0)
+        p->retry_at = (time_t)number(p, "RetryAt");
     if (p->retry_at < time(NULL)) p->retry_at = 0;
     if (p->retry_at)
         printf("trying again in %jd s\n", (intmax_t)(p->retry_at + 1 - time(NULL)));

@@ -156,11 +156,16 @@ private:
     // Says what is the matter, and sees to another try. Never in a loop: the server counts.
     void tell(const QDBusError &error) {
         say(wordsOf(error.name()) + ": " + error.message());
-        // NoReply is the bus's word for a tokend that has ended, and Qt's for its own time-out.
-        const bool silent = error.type() == QDBusError::NoReply && m_bus.interface()->isServiceRegistered(TOKEND);
-        m_gone = error.type() == QDBusError::ServiceUnknown || (error.type() == QDBusError::NoReply && !silent);
-        if (!m_gone) m_used = m_tokend.tokenNumber(); // another one is a reason to try again
-        if (silent) return m_retry.start(std::chrono::seconds(30));
+        m_gone = error.type() == QDBusError::ServiceUnknown || error.type() == QDBusError::NoReply;
+        if (m_gone) {
+            // NoReply is the bus's word for a tokend that has ended, and Qt's for its own time-out.
+            if (m_bus.interface()->isServiceRegistered(TOKEND)) {
+                say("trying again in 30 s");
+                m_retry.start(30s);
+            }
+            return;
+        }
+        m_used = m_tokend.tokenNumber(); // another one is a reason to try again
         if (!error.name().endsWith(".Unavailable") && !error.name().endsWith(".Throttled")) return;
         // While there is a token, RetryAt is about its refresh.
         const qint64 retryAt = m_used == 0 ? qint64(m_tokend.retryAt()) : 0;
@@ -185,7 +190,7 @@ private:
     qulonglong m_used = 0;   // the TokenNumber that the last call was made with
     bool m_busy = false;     // a call is under way
     bool m_replaced = false; // it has had its token replaced
-    bool m_gone = false;     // tokend is not there
+    bool m_gone = false;     // tokend is not there, or does not answer
     bool m_back = false;     // tokend was gone, and is there again
 };
 

@@ -180,9 +180,16 @@ if (ARGV.length !== 2 || !ARGV[1].startsWith('https:')) {
     printerr(`usage: ${System.programInvocationName} APPLICATION HTTPS-URL`);
     System.exit(64);
 }
+let bus;
+try {
+    bus = Gio.DBus.system;
+} catch (error) {
+    printerr(`no system bus: ${error.message}`);
+    System.exit(1);
+}
 // Else GLib ends the program without a word when the bus goes.
-Gio.DBus.system.exit_on_close = false;
-Gio.DBus.system.connect('closed', () => {
+bus.exit_on_close = false;
+bus.connect('closed', () => {
     printerr('the bus is gone');
     System.exit(1);
 });

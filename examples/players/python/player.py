@@ -67,8 +67,8 @@ def code_of(body):
 async def number(reading):
     """A property; where it cannot be read 0, as tokend says it where there is nothing."""
     try:
-        return await reading
-    except DBusError:
+        return await asyncio.wait_for(reading, 30)
+    except (DBusError, asyncio.TimeoutError):
         return 0
 
 
@@ -183,7 +183,10 @@ class Player:
 
 
 async def main(application, url):
-    bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+    try:
+        bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+    except OSError as error:
+        sys.exit(f"no system bus: {error}")
     playing = asyncio.create_task(Player(bus, application, url).play())
     leaving = asyncio.create_task(bus.wait_for_disconnect())
     await asyncio.wait([playing, leaving], return_when=asyncio.FIRST_COMPLETED)

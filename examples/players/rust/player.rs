@@ -160,7 +160,9 @@ impl Player {
         };
         println!("{words}: {message}");
         self.gone = matches!(kind, "ServiceUnknown" | "NoReply");
-        self.used = self.token_number(); // another one is a reason to try again
+        if kind != SILENT {
+            self.used = self.token_number(); // another one is a reason to try again
+        }
         let retry_at = match kind {
             SILENT => Ok(unix_now() + 29),
             // While there is a token, RetryAt is about its refresh.
