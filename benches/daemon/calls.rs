@@ -7,14 +7,16 @@
 
 use std::collections::BTreeMap;
 use std::thread;
+use std::time::Duration;
 
-use super::client::Clients;
+use super::client::{Clients, Round};
 use super::pin;
 use super::programs::Programs;
 use super::report::{Bound, Report, Table};
 use super::stage::{BARE, BusKind, CINEMA, Case, FLOOR, Stage, TOKEND, message};
 use super::stats::{Spread, number, percentile};
 use super::support::Failure;
+use super::support::process::Process;
 use super::support::trace::Trace;
 
 const CLIENTS: [usize; 2] = [1, 8];
@@ -34,12 +36,12 @@ const HEADERS: Case = (TOKEND, "GetHeaders");
 
 /// The figures of one call, one for each round.
 #[derive(Default)]
-struct Figures {
-    p50: Vec<f64>,
+pub(crate) struct Figures {
+    pub(crate) p50: Vec<f64>,
     p99: Vec<f64>,
     per_second: Vec<f64>,
-    processor: Vec<f64>,
-    bus: Vec<f64>,
+    pub(crate) processor: Vec<f64>,
+    pub(crate) bus: Vec<f64>,
 }
 
 pub(crate) fn run(programs: &Programs, quick: bool, report: &mut Report) -> Result<(), Failure> {
@@ -70,13 +72,19 @@ fn cases() -> impl Iterator<Item = Case> {
     CASES.into_iter().chain([HEADERS])
 }
 
+/// How many rounds, and how many calls in each turn.
+pub(crate) fn rounds(quick: bool) -> (usize, usize) {
+    if quick { (5, 400) } else { (21, 1600) }
+}
+
 fn measure(stage: &Stage, clients: usize, quick: bool) -> Result<BTreeMap<Case, Figures>, Failure> {
-    let (rounds, calls) = if quick { (5, 400) } else { (21, 1600) };
+    let (rounds, calls) = rounds(quick);
     for name in [FLOOR, BARE, TOKEND] {
         pin::process(&stage.process(name))?;
     }
     pin::process(&stage.bus())?;
     let address = stage.home.bus.address();
+    let bus = [stage.bus()];
     let rounds = move || -> Result<BTreeMap<Case, Figures>, Failure> {
         pin::this_thread()?;
         let connect =
@@ -88,7 +96,9 @@ fn measure(stage: &Stage, clients: usize, quick: bool) -> Result<BTreeMap<Case, 
         }
         for _ in 0..rounds {
             for (case, clients) in &mut all {
-                turn(stage, *case, clients, calls, figures.entry(*case).or_default())?;
+                let service = [stage.process(case.0)];
+                let figures = figures.entry(*case).or_default();
+                turn(&service, &bus, || clients.call(calls), figures)?;
             }
             // Nobody is always the first after somebody else.
             all.rotate_left(2);
@@ -98,21 +108,20 @@ fn measure(stage: &Stage, clients: usize, quick: bool) -> Result<BTreeMap<Case, 
     thread::scope(|scope| scope.spawn(rounds).join().expect("the measuring thread does not panic"))
 }
 
-/// One call's turn.
-fn turn(
-    stage: &Stage,
-    (service, _): Case,
-    clients: &mut Clients,
-    calls: usize,
+/// One call's turn: the calls of it, and who serves them.
+pub(crate) fn turn(
+    service: &[Process],
+    bus: &[Process],
+    call: impl FnOnce() -> Result<Round, Failure>,
     figures: &mut Figures,
 ) -> Result<(), Failure> {
-    let (server, bus) = (stage.process(service), stage.bus());
-    let before = (server.processor()?, bus.processor()?);
-    let round = clients.call(calls)?;
+    let spent = |who: &[Process]| who.iter().map(Process::processor).sum::<Result<Duration, _>>();
+    let before = (spent(service)?, spent(bus)?);
+    let round = call()?;
     let made = number(round.each.len());
-    let each = |spent: std::time::Duration| spent.as_secs_f64() * 1e6 / made;
-    figures.processor.push(each(server.processor()? - before.0));
-    figures.bus.push(each(bus.processor()? - before.1));
+    let each = |spent: Duration| spent.as_secs_f64() * 1e6 / made;
+    figures.processor.push(each(spent(service)? - before.0));
+    figures.bus.push(each(spent(bus)? - before.1));
     figures.p50.push(percentile(&round.each, 0.5) / 1e3);
     figures.p99.push(percentile(&round.each, 0.99) / 1e3);
     figures.per_second.push(made / round.took.as_secs_f64());

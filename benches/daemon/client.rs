@@ -92,6 +92,36 @@ pub(crate) struct Round {
     pub(crate) took: Duration,
 }
 
+impl Round {
+    /// So many exchanges, one after the other.
+    #[expect(clippy::disallowed_methods, reason = "a measurement, which decides nothing")]
+    pub(crate) fn of(
+        count: usize,
+        exchange: impl FnMut() -> Result<(), Failure>,
+    ) -> Result<Self, Failure> {
+        let begun = Instant::now();
+        let mut each = time(count, exchange)?;
+        let took = begun.elapsed();
+        each.sort_unstable();
+        Ok(Self { each, took })
+    }
+}
+
+/// Nanoseconds of each of so many exchanges.
+#[expect(clippy::disallowed_methods, reason = "a measurement, which decides nothing")]
+fn time(
+    count: usize,
+    mut exchange: impl FnMut() -> Result<(), Failure>,
+) -> Result<Vec<u64>, Failure> {
+    let mut each = Vec::with_capacity(count);
+    for _ in 0..count {
+        let begun = Instant::now();
+        exchange()?;
+        each.push(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    }
+    Ok(each)
+}
+
 impl Clients {
     pub(crate) fn connect(count: usize, address: &str, call: &Message) -> Result<Self, Failure> {
         (0..count).map(|_| Client::connect(address, call)).collect::<Result<_, _>>().map(Self)
@@ -103,14 +133,8 @@ impl Clients {
         let share = calls.div_ceil(self.0.len());
         let together = Barrier::new(self.0.len());
         let run = |client: &mut Client| -> Result<Vec<u64>, Failure> {
-            let mut each = Vec::with_capacity(share);
             together.wait();
-            for _ in 0..share {
-                let begun = Instant::now();
-                client.exchange()?;
-                each.push(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
-            }
-            Ok(each)
+            time(share, || client.exchange())
         };
         let run = &run;
         let begun = Instant::now();

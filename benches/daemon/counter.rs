@@ -12,6 +12,8 @@ use super::programs;
 use super::stats::number;
 use super::support::{Failure, child};
 
+const OUTPUT: &str = "out";
+
 /// How to run what is built for a device here.
 pub(crate) struct Emulator {
     pub(crate) target: &'static str,
@@ -34,15 +36,14 @@ impl Emulator {
     ];
 }
 
-/// It counts one run at a time.
+/// It counts one run at a time, with all processes of it.
 pub(crate) struct Counter {
     /// What starts a program that is not counted.
     pub(crate) plain: Vec<OsString>,
     /// What starts a program that is counted.
     pub(crate) runner: Vec<OsString>,
-    /// Where the number of the last run is written.
-    output: PathBuf,
-    _dir: TempDir,
+    /// Where the numbers of the last run are written.
+    dir: TempDir,
 }
 
 impl Counter {
@@ -51,9 +52,11 @@ impl Counter {
         let (dir, output) = place()?;
         let mut option = OsString::from("--callgrind-out-file=");
         option.push(&output);
+        // Each process has a file of its own.
+        option.push(".%p");
         let valgrind = child::find("valgrind", "valgrind")?.into();
         let runner = vec![valgrind, "--quiet".into(), "--tool=callgrind".into(), option];
-        Ok(Self { plain: Vec::new(), runner, output, _dir: dir })
+        Ok(Self { plain: Vec::new(), runner, dir })
     }
 
     /// Of programs of a device.
@@ -67,23 +70,31 @@ impl Counter {
         let qemu = child::find(emulator.program, "qemu-user")?.into();
         let plain = vec![qemu, "-L".into(), emulator.libraries.into()];
         let runner = plain.iter().cloned().chain(["-plugin".into(), option]).collect();
-        Ok(Self { plain, runner, output, _dir: dir })
+        Ok(Self { plain, runner, dir })
     }
 
     /// What the run that has just ended took.
     pub(crate) fn instructions(&self) -> Result<f64, Failure> {
         let failure = |error| Failure::new("no instructions have been counted", error);
-        let text = fs::read_to_string(&self.output).map_err(failure)?;
-        fs::remove_file(&self.output).map_err(failure)?;
-        let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
-        let totals = totals.and_then(|totals| totals.trim().parse::<u64>().ok());
-        totals.map(number).ok_or_else(|| Failure("no instructions have been counted".into()))
+        let mut sum = None;
+        for entry in fs::read_dir(&self.dir).map_err(failure)? {
+            let entry = entry.map_err(failure)?;
+            if !entry.file_name().to_string_lossy().starts_with(OUTPUT) {
+                continue;
+            }
+            let text = fs::read_to_string(entry.path()).map_err(failure)?;
+            fs::remove_file(entry.path()).map_err(failure)?;
+            let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
+            let totals = totals.and_then(|totals| totals.trim().parse::<u64>().ok());
+            sum = totals.map(|totals| sum.unwrap_or(0) + totals).or(sum);
+        }
+        sum.map(number).ok_or_else(|| Failure("no instructions have been counted".into()))
     }
 }
 
 /// A directory, and a file in it.
 fn place() -> Result<(TempDir, PathBuf), Failure> {
     let dir = tempfile::tempdir().map_err(|error| Failure::new("no temporary directory", error))?;
-    let output = dir.path().join("out");
+    let output = dir.path().join(OUTPUT);
     Ok((dir, output))
 }

@@ -66,7 +66,7 @@ fn devices(report: &Report) -> Result<(), Failure> {
 
 /// A device whose tokend has its token from its storage in each run that is counted; what it
 /// answers with.
-fn settled(tokend: &Path, counter: &Counter) -> Result<(Home, Vec<String>), Failure> {
+pub(crate) fn settled(tokend: &Path, counter: &Counter) -> Result<(Home, Vec<String>), Failure> {
     let options = Options { throttle: false, ..Options::default() };
     let mut home = Home::new(BusKind::Daemon, tokend, 1, options)?;
     home.run_through(counter.plain.clone());
@@ -82,16 +82,31 @@ fn settled(tokend: &Path, counter: &Counter) -> Result<(Home, Vec<String>), Fail
 }
 
 fn tokend(home: &Home, counter: &Counter) -> Result<Counted, Failure> {
-    Counted::new(counter, |member, calls| {
-        let tokend = home.start()?;
-        call(home, (TOKEND, member), calls)?;
-        tokend.terminate();
-        Ok(())
-    })
+    Counted::new(counter, |member, calls| run_tokend(home, member, calls))
+}
+
+/// A run of tokend with so many calls.
+pub(crate) fn run_tokend(home: &Home, member: &'static str, calls: usize) -> Result<(), Failure> {
+    let tokend = home.start()?;
+    call(home, (TOKEND, member), calls)?;
+    tokend.terminate();
+    Ok(())
 }
 
 fn call(home: &Home, case: (&'static str, &'static str), calls: usize) -> Result<(), Failure> {
     Clients::connect(1, home.bus.address(), &message(case, CINEMA))?.call(calls).map(drop)
+}
+
+/// What one call takes, and what a run takes without them; `run` makes so many calls.
+pub(crate) fn difference(
+    counter: &Counter,
+    run: impl Fn(usize) -> Result<(), Failure>,
+) -> Result<(f64, f64), Failure> {
+    run(FEW)?;
+    let few = counter.instructions()?;
+    run(MANY)?;
+    let each = (counter.instructions()? - few) / number(MANY - FEW);
+    Ok((each, few - each * number(FEW)))
 }
 
 /// The instructions of one service.
@@ -109,11 +124,7 @@ impl Counted {
     ) -> Result<Self, Failure> {
         let mut counted = Self { each: [0.0; 3], start: 0.0 };
         for (member, each) in MEMBERS.into_iter().zip(&mut counted.each) {
-            run(member, FEW)?;
-            let few = counter.instructions()?;
-            run(member, MANY)?;
-            *each = (counter.instructions()? - few) / number(MANY - FEW);
-            counted.start = few - *each * number(FEW);
+            (*each, counted.start) = difference(counter, |calls| run(member, calls))?;
         }
         Ok(counted)
     }

@@ -10,6 +10,7 @@ mod costs;
 mod counter;
 mod growth;
 mod instructions;
+mod oidc;
 mod options;
 mod pin;
 mod programs;
@@ -57,6 +58,7 @@ fn run(options: Options) -> Result<Report, Failure> {
             Part::Costs => costs::run(&programs, quick, &mut report)?,
             Part::Growth => growth::run(&programs, quick, &mut report)?,
             Part::Instructions => instructions::run(&programs, &mut report)?,
+            Part::OidcAgent => oidc::run(&programs, quick, &mut report)?,
             Part::Soak => soak::run(&programs, quick, options.refreshes, &mut report)?,
         }
     }

@@ -15,6 +15,7 @@ Parts; without one, all but the soak:
   costs             memory, start, wake-ups, what is written and sent
   growth            how that grows with applications and with connected clients
   instructions      instructions of a call and of a start, by callgrind and by qemu
+  oidc-agent        memory and cached calls beside Debian's oidc-agent
   soak              a million calls and ten thousand refreshes
 
 Options:
@@ -27,8 +28,8 @@ Options:
   --help            this text
 
 Needs root, a C compiler, and Debian's dbus-daemon, dbus-broker, systemd, util-linux, strace,
-libsystemd-dev, pkgconf, valgrind. The programs of devices, where cross/build has left them, are
-counted with qemu-user, and the C library of libc6-armhf-cross or libc6-arm64-cross.";
+libsystemd-dev, pkgconf, valgrind, oidc-agent-cli. The programs of devices, where cross/build has
+left them, are counted with qemu-user, and the C library of libc6-armhf-cross or libc6-arm64-cross.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -36,15 +37,17 @@ pub(crate) enum Part {
     Costs,
     Growth,
     Instructions,
+    OidcAgent,
     Soak,
 }
 
 impl Part {
-    const ALL: [(&str, Self); 5] = [
+    const ALL: [(&str, Self); 6] = [
         ("calls", Self::Calls),
         ("costs", Self::Costs),
         ("growth", Self::Growth),
         ("instructions", Self::Instructions),
+        ("oidc-agent", Self::OidcAgent),
         ("soak", Self::Soak),
     ];
 }

@@ -111,6 +111,13 @@ impl Child {
         }
     }
 
+    /// The same to its whole process group.
+    pub fn signal_group(&self, signal: Signal) {
+        if self.ended.is_none() {
+            let _ = kill_process_group(self.pid(), signal);
+        }
+    }
+
     /// Waits for the end, at most `bound`.
     pub fn wait(&mut self, bound: Duration) -> Option<ExitStatus> {
         if self.ended.is_none() && has_ended(self.pid(), bound) {

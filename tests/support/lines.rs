@@ -96,9 +96,11 @@ impl Lines {
     }
 
     /// Waits until every source has ended, at most `bound`: after the end of a process, all that
-    /// it said is here.
-    pub fn wait_for_end(&self, bound: Duration) {
-        let _ended = self.0.more.wait_timeout_while(self.lock(), bound, |state| state.open > 0);
+    /// it said is here. Whether they have.
+    pub fn wait_for_end(&self, bound: Duration) -> bool {
+        let open = |state: &mut State| state.open > 0;
+        let waited = self.0.more.wait_timeout_while(self.lock(), bound, open);
+        waited.is_ok_and(|(_, waited)| !waited.timed_out())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -93,7 +93,9 @@ impl Tokend {
         let wanted = |line: &str| line.contains(state) || line == ENDED;
         match lines.wait_for(0, BOUND, wanted) {
             Some(line) if line != ENDED => return Ok(()),
-            Some(_) => self.output.wait_for_end(BOUND),
+            Some(_) => {
+                self.output.wait_for_end(BOUND);
+            }
             None => {}
         }
         let happened = match self.child.wait(Duration::from_secs(1)) {
