@@ -111,7 +111,7 @@ impl Child {
         }
     }
 
-    /// The same to its whole process group.
+    /// Sends a signal to its whole process group.
     pub fn signal_group(&self, signal: Signal) {
         if self.ended.is_none() {
             let _ = kill_process_group(self.pid(), signal);
