@@ -36,6 +36,9 @@ pub(super) struct Observer {
     pub(super) issued: BTreeMap<String, Place>,
     /// Everything that was ever proven or pending on the disk.
     pub(super) kept: BTreeMap<AppId, BTreeMap<String, Place>>,
+    /// So many of the world's writes have been looked at.
+    pub(super) looked: usize,
+    trace: bool,
     /// When each token really ends.
     pub(super) ends: BTreeMap<String, u64>,
     /// The token that must be served, while this process lives.
@@ -67,6 +70,8 @@ impl Observer {
             anew: BTreeMap::new(),
             issued: BTreeMap::new(),
             kept: BTreeMap::new(),
+            looked: 0,
+            trace: std::env::var_os("TOKEND_TRACE").is_some(),
             ends: BTreeMap::new(),
             good: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -93,7 +98,7 @@ impl Observer {
     fn step(&mut self) {
         let name = self.names[self.rng.usize(..2)];
         let what = self.rng.u8(..100);
-        if std::env::var_os("TOKEND_TRACE").is_some() {
+        if self.trace {
             eprintln!(
                 "{} {what} {name} ref {:?} sent {:?} views {:?}",
                 self.truth,

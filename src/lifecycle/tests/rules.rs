@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::random::Observer;
 use super::world::*;
-use crate::lifecycle::PATIENCE;
+use crate::lifecycle::{PATIENCE, What};
 use crate::model::Credentials;
 use crate::view::AppState;
 
@@ -67,6 +67,13 @@ impl Observer {
 
     /// What is on the disk stays there.
     fn keep(&mut self) {
+        let writes = &self.world.writes;
+        let fresh = writes.get(self.looked..).unwrap_or(writes);
+        let written = fresh.iter().any(|(_, what)| matches!(what, What::Credentials(_)));
+        self.looked = writes.len();
+        if !written {
+            return;
+        }
         for (app, stored) in &self.world.disk {
             let mut present = BTreeMap::new();
             for (statement, filed) in &stored.filed {
