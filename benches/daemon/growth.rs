@@ -9,6 +9,7 @@ use super::stage::{BusKind, CINEMA, Home, TOKEND, fetch_all, ids, message};
 use super::stats::{number, percentile};
 use super::support::Failure;
 use super::support::authority::Options;
+use super::support::player::Player;
 use super::support::process::Process;
 
 const CALLS: usize = 2000;
@@ -65,6 +66,7 @@ fn clients(programs: &Programs, quick: bool, report: &mut Report) -> Result<(), 
         "anonymous, kB",
         "descriptors",
         "all gone, kB",
+        "a request later, kB",
         "p50 of one, µs",
         "all call, calls a second",
     ];
@@ -80,16 +82,28 @@ fn clients(programs: &Programs, quick: bool, report: &mut Report) -> Result<(), 
         // An answer after they have left: what the bus said of it has been read.
         p50(&home, CINEMA)?;
         let gone = process.memory("RssAnon")?;
+        replace(&home.player()?)?;
+        p50(&home, CINEMA)?;
+        let later = process.memory("RssAnon")?;
         table.row([
             count.to_string(),
             format!("{:.0}", number(with.0) / 1e3),
             with.1.to_string(),
             format!("{:.0}", number(gone) / 1e3),
+            format!("{:.0}", number(later) / 1e3),
             format!("{one:.1}"),
             format!("{:.0}", number(CALLS) / round.took.as_secs_f64()),
         ]);
     }
     report.print(&table);
+    Ok(())
+}
+
+/// One request to the server, after which tokend gives memory back.
+fn replace(player: &Player) -> Result<(), Failure> {
+    let failure = |error| Failure::new("a call failed", error);
+    let (token, _) = player.get_token(CINEMA, 0).map_err(failure)?;
+    player.replace_token(CINEMA, &token, "").map_err(failure)?;
     Ok(())
 }
 
