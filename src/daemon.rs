@@ -206,6 +206,8 @@ impl Daemon {
             if self.start_anew {
                 return Err(RunError::KeyIsFinal);
             }
+            // Others may change the files while we sleep.
+            self.keeper.look_anew();
             let deadline = self.life.deadline(self.now());
             for woken in self.watch.wait(deadline).map_err(RunError::Watch)? {
                 match woken {

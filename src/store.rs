@@ -60,6 +60,8 @@ pub struct Store {
     seen: Vec<Option<AppId>>,
     /// The copy of a subject that could not be read though its other copy could.
     unread: Map<Subject, String>,
+    /// The names in the directory, while loads follow each other and nothing is written.
+    listing: Option<Vec<String>>,
 }
 
 impl Store {
@@ -83,8 +85,8 @@ impl Store {
             return Err(OpenError::WrongKey { seal, path: dir.path().to_owned() });
         };
         notes.extend(source.warning().map(|text| Note::new(log::Level::Warn, text)));
-        let (generations, seen, unread) = Default::default();
-        Ok(Self { dir, root, notes, generations, seen, unread })
+        let (generations, seen, unread, listing) = Default::default();
+        Ok(Self { dir, root, notes, generations, seen, unread, listing })
     }
 
     /// What is to be said that no load has returned yet: about opening, about a load that failed,
@@ -95,9 +97,21 @@ impl Store {
 
     /// All that is stored of one application; damage is repaired, or put aside. An error never
     /// means that there is nothing. The notes are those of [`Store::take_notes`].
+    ///
+    /// Loads that follow each other share one listing of the directory, until something is written
+    /// or [`Store::look_anew`] is called: a start lists once, not once for each application.
     pub fn load(&mut self, id: &AppId) -> Result<(Stored, Vec<Note>), StoreError> {
-        let stored = self.read_application(id)?;
-        Ok((stored, self.take_notes()))
+        let names = self.listing.take().map_or_else(|| self.dir.list(), Ok)?;
+        let said = self.notes.len();
+        let stored = self.read_application(id, &names);
+        // Whatever is put aside or repaired is said, too.
+        self.listing = (self.notes.len() == said).then_some(names);
+        Ok((stored?, self.take_notes()))
+    }
+
+    /// The next load lists the directory again: others may have changed it.
+    pub fn look_anew(&mut self) {
+        self.listing = None;
     }
 
     /// Files credentials under their statement, in both copies.
@@ -123,6 +137,7 @@ impl Store {
 
     /// Deletes the token, durably.
     pub fn remove_token(&mut self, id: &AppId) -> Result<(), StoreError> {
+        self.look_anew();
         let name = names::token(id);
         self.dir.files().remove(&name).map_err(self.dir.cannot(Action::Remove, &name))?;
         self.dir.sync()
@@ -139,14 +154,13 @@ impl Store {
         self.save(Subject::Identity, &documents::Identity { id: id.to_owned() })
     }
 
-    fn read_application(&mut self, id: &AppId) -> Result<Stored, StoreError> {
+    fn read_application(&mut self, id: &AppId, names: &[String]) -> Result<Stored, StoreError> {
         self.seen.retain(|seen| seen.as_ref() != Some(id));
         // A copy may be gone since, forgotten: what is not there needs no room made.
         self.unread.retain(|subject, _| subject.application() != Some(id));
-        let names = self.dir.list()?;
         let mut stored = Stored::default();
 
-        for digest in statements(&names, id) {
+        for digest in statements(names, id) {
             let subject = Subject::Credentials(id.clone(), digest);
             let files = names::credentials(id, &digest);
             if let Some(documents::Credentials { origins }) = self.read_pair(subject, &files)? {
@@ -210,6 +224,7 @@ impl Store {
     }
 
     fn save(&mut self, subject: Subject, document: &impl Serialize) -> Result<(), StoreError> {
+        self.look_anew();
         self.see(subject.application())?;
         let files = names::files(&subject);
         let json = documents::to_json(document)
@@ -234,7 +249,7 @@ impl Store {
             return Ok(());
         }
         match application {
-            Some(id) => self.read_application(id).map(drop),
+            Some(id) => self.read_application(id, &self.dir.list()?).map(drop),
             None => self.read_identity().map(drop),
         }
     }
@@ -242,9 +257,13 @@ impl Store {
 
 /// The statements of an application that any file is there for; `names` are in their order.
 fn statements(names: &[String], id: &AppId) -> Vec<StatementDigest> {
-    let statement = |name: &String| match names::subject(name)? {
-        Subject::Credentials(owner, digest) if owner == *id => Some(digest),
-        _ => None,
+    let statement = |name: &String| {
+        // Most names are another's: told apart before they are taken apart.
+        name.strip_prefix(id.as_str())?.strip_prefix('.')?;
+        match names::subject(name)? {
+            Subject::Credentials(owner, digest) if owner == *id => Some(digest),
+            _ => None,
+        }
     };
     let mut statements: Vec<_> = names.iter().filter_map(statement).collect();
     // Two copies have one.

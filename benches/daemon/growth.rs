@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Part "growth": how memory, start and calls grow with applications and with connected clients.
+//! Part "growth": how memory, start and calls grow with applications, with connected clients, and
+//! with requests that a slow server lets pile up.
 
 use super::client::Clients;
 use super::costs::until_owned;
 use super::programs::Programs;
 use super::report::{Bound, Report, Table};
+use super::soak::{LIFETIME, Look};
 use super::stage::{BusKind, CINEMA, Home, TOKEND, fetch_all, ids, message};
 use super::stats::{number, percentile};
 use super::support::Failure;
-use super::support::authority::Options;
+use super::support::authority::{Endpoint, Fault, Gate, Options};
 use super::support::player::Player;
 use super::support::process::Process;
 
@@ -16,7 +18,8 @@ const CALLS: usize = 2000;
 
 pub(crate) fn run(programs: &Programs, quick: bool, report: &mut Report) -> Result<(), Failure> {
     applications(programs, quick, report)?;
-    clients(programs, quick, report)
+    clients(programs, quick, report)?;
+    requests(programs, quick, report)
 }
 
 fn untroubled() -> Options {
@@ -93,6 +96,47 @@ fn clients(programs: &Programs, quick: bool, report: &mut Report) -> Result<(), 
             format!("{:.0}", number(later) / 1e3),
             format!("{one:.1}"),
             format!("{:.0}", number(CALLS) / round.took.as_secs_f64()),
+        ]);
+    }
+    report.print(&table);
+    Ok(())
+}
+
+/// Each request is a thread, and the C library keeps the stack of one that has ended for the next.
+fn requests(programs: &Programs, quick: bool, report: &mut Report) -> Result<(), Failure> {
+    let counts: &[usize] = if quick { &[1, 2] } else { &[1, 2, 4, 8] };
+    let options = Options { expires_in: LIFETIME, ..untroubled() };
+    let home = Home::new(BusKind::Daemon, &programs.tokend, 8, options)?;
+    let mut tokend = home.start()?;
+    fetch_all(&home.player()?, 8)?;
+    let head = [
+        "requests at once",
+        "threads meanwhile",
+        "anonymous meanwhile, kB",
+        "anonymous afterwards, kB",
+        "address space afterwards, kB",
+    ];
+    let mut table = Table::new("Growth with requests under way at once", &head);
+    for &count in counts {
+        let (gate, begun) = (Gate::new(), home.authority.count(Endpoint::Token));
+        home.authority.always(Endpoint::Token, Fault::hold(&gate));
+        let come = |more| {
+            let enough = begun + more;
+            home.authority.wait_until("requests", |log| log.count(Endpoint::Token) >= enough);
+        };
+        come(count);
+        let meanwhile = Look::now(&tokend)?;
+        home.authority.end_faults();
+        gate.open();
+        // What comes after those that were held, so that those have ended.
+        come(count + 4);
+        let afterwards = Look::least(&mut tokend)?;
+        table.row([
+            count.to_string(),
+            meanwhile.threads.to_string(),
+            format!("{:.0}", meanwhile.anonymous),
+            format!("{:.0}", afterwards.anonymous),
+            format!("{:.0}", afterwards.space),
         ]);
     }
     report.print(&table);

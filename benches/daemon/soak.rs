@@ -19,7 +19,7 @@ use super::support::tokend::Tokend;
 const APPLICATIONS: usize = 8;
 const CLIENTS: usize = 8;
 /// The least that tokend takes.
-const LIFETIME: u64 = 10;
+pub(crate) const LIFETIME: u64 = 10;
 /// Refreshes that are waited for at a time: at one a second, well within the bound of a wait.
 const STEP: usize = 20;
 /// Where a figure moves up and down, the least of so many looks is what stays.
@@ -95,27 +95,33 @@ fn wait(authority: &Authority, goal: usize) {
     }
 }
 
-struct Look {
-    anonymous: f64,
-    space: f64,
-    descriptors: usize,
-    threads: u64,
+/// What a process holds.
+pub(crate) struct Look {
+    pub(crate) anonymous: f64,
+    pub(crate) space: f64,
+    pub(crate) descriptors: usize,
+    pub(crate) threads: u64,
 }
 
 impl Look {
-    fn least(tokend: &mut Tokend) -> Result<Self, Failure> {
+    pub(crate) fn now(tokend: &Tokend) -> Result<Self, Failure> {
         let process = Process(tokend.id());
+        Ok(Self {
+            anonymous: number(process.memory("RssAnon")?) / 1e3,
+            space: number(process.memory("VmSize")?) / 1e3,
+            descriptors: process.descriptors()?,
+            threads: process.threads()?,
+        })
+    }
+
+    /// The least of each of many looks.
+    pub(crate) fn least(tokend: &mut Tokend) -> Result<Self, Failure> {
         let mut looks = Vec::new();
         for _ in 0..LOOKS {
             if let Some(status) = tokend.wait(BETWEEN_LOOKS) {
                 return Err(Failure(format!("tokend has ended by itself: {status}")));
             }
-            looks.push(Self {
-                anonymous: number(process.memory("RssAnon")?) / 1e3,
-                space: number(process.memory("VmSize")?) / 1e3,
-                descriptors: process.descriptors()?,
-                threads: process.threads()?,
-            });
+            looks.push(Self::now(tokend)?);
         }
         let least = |of: fn(&Self) -> f64| looks.iter().map(of).fold(f64::INFINITY, f64::min);
         Ok(Self {

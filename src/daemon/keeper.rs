@@ -144,6 +144,13 @@ impl Keeper {
         }
     }
 
+    /// What is loaded from now on is looked for anew.
+    pub(super) fn look_anew(&mut self) {
+        if let Some(store) = &mut self.store {
+            store.look_anew();
+        }
+    }
+
     /// Does the write that the action asks for.
     pub(super) fn write(&mut self, action: Action) -> Result<(), String> {
         let Some(store) = &mut self.store else { return Err("the store is closed".to_owned()) };
@@ -172,6 +179,7 @@ impl Keeper {
     pub(super) fn forget(&mut self, app: &AppId) -> Result<bool, String> {
         let anything = self.dir.forget(app).map_err(|error| chain(&error))?;
         // What the store remembers of the files is outdated.
+        self.look_anew();
         if let Some(store) = &mut self.store
             && let Ok((_, notes)) = store.load(app)
         {

@@ -76,14 +76,22 @@ impl Directory {
 
     /// Reads at most `limit` bytes of a file.
     pub(crate) fn read(&self, name: &str, limit: usize) -> io::Result<Content> {
-        let Some(file) = self.open_file(name)? else { return Ok(Content::Missing) };
-        let mut bytes = Vec::new();
+        let Some((file, length)) = self.open_with_length(name)? else {
+            return Ok(Content::Missing);
+        };
+        // A little more room than it needs: one read takes it all, one finds the end.
+        let length = usize::try_from(length).unwrap_or(limit).min(limit);
+        let mut bytes = Vec::with_capacity(length + 32);
         file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
         Ok(if bytes.len() > limit { Content::TooLong } else { Content::Bytes(bytes) })
     }
 
     /// Opens a regular file for reading; None where there is no file.
     pub(crate) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
+        Ok(self.open_with_length(name)?.map(|(file, _)| file))
+    }
+
+    fn open_with_length(&self, name: &str) -> io::Result<Option<(File, u64)>> {
         self.step(Step::Open)?;
         // A pipe in its place must not hold up the start.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -92,10 +100,11 @@ impl Directory {
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        if !file.metadata()?.is_file() {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        Ok(Some(file))
+        Ok(Some((file, metadata.len())))
     }
 
     /// Replaces or makes a file, so that after a power cut the old or the new content is there,

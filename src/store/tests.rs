@@ -246,6 +246,44 @@ fn a_token_refresh_writes_one_file_once_and_touches_nothing_else() {
 }
 
 #[test]
+fn loads_that_follow_each_other_list_the_directory_once() {
+    let mut it = Fixture::new();
+    for id in ["cinema", "news", "sport"] {
+        it.store.save_credentials(&app(id), &digest(1), &filed(id)).unwrap();
+    }
+    let mut it = it.restart();
+    it.dir.files().faults.trace();
+    for id in ["cinema", "news", "sport"] {
+        assert_eq!(it.load_quietly(id).filed, [(digest(1), filed(id))].into());
+    }
+    let steps = it.dir.files().faults.trace();
+    assert_eq!(steps.iter().filter(|step| **step == files::Step::List).count(), 1);
+}
+
+#[test]
+fn files_that_others_bring_back_are_found_by_the_next_load_after_anything_else() {
+    type Between = fn(&mut Store);
+    let between: [Between; 5] = [
+        |store| store.save_record(&app("news"), &record(1)).unwrap(),
+        |store| store.save_credentials(&app("news"), &digest(1), &filed("c")).unwrap(),
+        |store| store.save_identity("abcd").unwrap(),
+        |store| store.remove_token(&app("news")).unwrap(),
+        Store::look_anew,
+    ];
+    for between in between {
+        let mut it = Fixture::new();
+        it.store.save_credentials(&app("cinema"), &digest(1), &filed("c1")).unwrap();
+        let kept = it.read(&copy('a'));
+        it.dir.forget(&app("cinema")).unwrap();
+        assert_eq!(it.load_quietly("cinema"), Stored::default());
+        it.write(&copy('a'), &kept);
+        it.write(&copy('b'), &kept);
+        between(&mut it.store);
+        assert_eq!(it.load_quietly("cinema").filed, [(digest(1), filed("c1"))].into());
+    }
+}
+
+#[test]
 fn the_generation_goes_up_with_every_write_through_restarts_too() {
     let mut it = Fixture::new();
     for wanted in 1..=4 {
