@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use zbus::{Connection, DBusError, OwnedVariant, interface};
+use zbus::{Connection, DBusError, ObjectPath, OwnedVariant, Variant, interface};
 
 use super::support::Failure;
 use super::support::player::path_of;
@@ -17,7 +17,7 @@ impl StandIn {
         let start = async {
             let connection = zbus::connection::Builder::address(address)
                 .serve_at("/tv/tokend", Manager { version: version.to_owned() })
-                .serve_at("/tv/tokend", zbus::fdo::ObjectManager)
+                .serve_at("/tv/tokend", ObjectManager { id: id.to_owned() })
                 .serve_at(path_of(id), Application { id: id.to_owned() })
                 .name("tv.tokend")
                 .build()
@@ -113,6 +113,37 @@ impl Application {
     #[zbus(property)]
     fn client_id_issued_at(&self) -> u64 {
         0
+    }
+}
+
+/// zbus's own announces each object, so tokend does without that feature of zbus.
+struct ObjectManager {
+    id: String,
+}
+
+type Interfaces = HashMap<&'static str, HashMap<&'static str, OwnedVariant>>;
+
+#[interface(name = "org.freedesktop.DBus.ObjectManager")]
+impl ObjectManager {
+    fn get_managed_objects(&self) -> zbus::fdo::Result<HashMap<ObjectPath<'static>, Interfaces>> {
+        let application = Application { id: self.id.clone() };
+        let properties: [(_, Variant<'_>); 9] = [
+            ("Id", application.id().into()),
+            ("State", application.state().into()),
+            ("TokenNumber", application.token_number().into()),
+            ("ExpiresAt", application.expires_at().into()),
+            ("RetryAt", application.retry_at().into()),
+            ("LastError", application.last_error().into()),
+            ("Scopes", application.scopes().into()),
+            ("RedirectUris", application.redirect_uris().into()),
+            ("ClientIdIssuedAt", application.client_id_issued_at().into()),
+        ];
+        let mut owned = HashMap::new();
+        for (name, value) in properties {
+            owned.insert(name, value.try_into()?);
+        }
+        let path = ObjectPath::try_from(path_of(&self.id))?;
+        Ok(HashMap::from([(path, HashMap::from([("tv.tokend.Application1", owned)]))]))
     }
 }
 

@@ -17,7 +17,7 @@ use zruntime::{EventListener, SharedRuntime};
 use super::application::{Application, path};
 use super::desk::{Desk, Events};
 use super::manager::Manager;
-use super::object_manager::ObjectManager;
+use super::object_manager::{self, ObjectManager};
 use super::read_only::ReadOnly;
 use super::{
     BusAddress, BusCommand, BusError, BusEvent, MANAGER_PATH, NAME, Queue, Snapshot, signals,
@@ -127,12 +127,19 @@ impl Service {
             BusCommand::Changed { app, before, after } => {
                 signals::application_changed(&self.connection, &app, &before, &after).await?;
             }
-            BusCommand::Added(app) => add(&self.connection, &self.desk, app).await?,
+            BusCommand::Added(app) => {
+                add(&self.connection, &self.desk, app.clone()).await?;
+                // Where it has gone again, `Removed` is in the queue.
+                if let Some(view) = self.desk.snapshot.view(&app) {
+                    object_manager::announce(&self.connection, &app, &view).await?;
+                }
+            }
             BusCommand::Removed(app) => {
                 let server = self.connection.object_server();
                 let removed = server.remove::<ReadOnly<Application>, _>(path(&app)).await;
                 self.desk.application_removed(&app);
                 removed?;
+                object_manager::take_back(&self.connection, &app).await?;
             }
             BusCommand::ClockSet(set) => {
                 signals::clock_set_changed(&self.connection, set).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokend::bus::{BusAddress, BusError, BusEvent, Snapshot, start as start_at};
 
 use crate::bus_rig::*;
+use crate::signals::Signals;
 
 fn snapshot() -> Arc<Snapshot> {
     Arc::new(Snapshot::new("0.1.0", "key-file"))
@@ -80,17 +81,34 @@ fn a_dropped_bus_gives_the_name_back() {
     let client = bus.client();
     let rule = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',\
                 arg0='tv.tokend'";
-    let listening = zbus::MessageStream::for_match_rule(rule, &client.0, None);
-    let mut changes = zbus::block_on(listening).unwrap();
+    let mut changes = Signals::listen(&client, rule);
     drop(tokend);
-    use futures_core::Stream as _;
-    let change = zbus::block_on(std::future::poll_fn(|context| {
-        std::pin::Pin::new(&mut changes).poll_next(context)
-    }));
-    let (_, _, new): (String, String, String) =
-        change.unwrap().unwrap().body().deserialize().unwrap();
+    let (_, _, new): (String, String, String) = changes.next().body().deserialize().unwrap();
     assert_eq!(new, "");
     start(&bus, &snapshot()).unwrap();
+}
+
+#[test]
+fn nothing_is_announced_before_the_name_is_owned() {
+    let rig = Rig::start();
+    let Rig { tokend, bus, snapshot, .. } = rig;
+    drop(tokend);
+    let client = bus.client();
+    let mut signals = Signals::listen(&client, "type='signal'");
+    let tokend = start(&bus, &snapshot).unwrap();
+    loop {
+        let signal = signals.next();
+        let header = signal.header();
+        let sender = header.sender().unwrap().to_string();
+        assert_eq!(sender, "org.freedesktop.DBus", "{signal}");
+        if header.member().unwrap() == "NameOwnerChanged" {
+            let (name, _, owner): (String, String, String) = signal.body().deserialize().unwrap();
+            if name == "tv.tokend" && !owner.is_empty() {
+                break;
+            }
+        }
+    }
+    drop(tokend);
 }
 
 #[test]

@@ -10,25 +10,25 @@ use futures_core::Stream as _;
 use tokend::bus::{BusCommand, BusEvent};
 use tokend::view::{AppState, AppView};
 use zbus::names::InterfaceName;
-use zbus::{MatchRule, MessageStream, ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
+use zbus::{MessageStream, ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
 
 use crate::bus_rig::*;
 
-/// All signals that tokend sends.
-struct Signals(MessageStream);
+/// The signals that a rule lets through.
+pub(crate) struct Signals(MessageStream);
 
 impl Signals {
+    /// All that tokend sends.
     fn of(client: &Client) -> Self {
-        let rule = MatchRule::builder()
-            .msg_type(zbus::message::Type::Signal)
-            .sender("tv.tokend")
-            .build()
-            .unwrap();
+        Self::listen(client, "type='signal',sender='tv.tokend'")
+    }
+
+    pub(crate) fn listen(client: &Client, rule: &str) -> Self {
         let listening = MessageStream::for_match_rule(rule, &client.0, None);
         Self(zbus::block_on(listening).unwrap())
     }
 
-    fn next(&mut self) -> zbus::Message {
+    pub(crate) fn next(&mut self) -> zbus::Message {
         let stream = &mut self.0;
         zbus::block_on(poll_fn(|context| Pin::new(&mut *stream).poll_next(context)))
             .expect("a signal comes")
