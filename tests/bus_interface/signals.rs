@@ -127,6 +127,12 @@ fn managed_objects_are_the_applications_with_all_their_properties() {
     }
 }
 
+/// The next signal is of what comes next.
+fn announced_once(rig: &Rig, signals: &mut Signals) {
+    rig.tokend.send(BusCommand::ClockSet(true));
+    assert_eq!(signals.next_change().0, MANAGER);
+}
+
 #[test]
 fn an_application_that_comes_is_announced_and_served() {
     let rig = Rig::start();
@@ -146,6 +152,7 @@ fn an_application_that_comes_is_announced_and_served() {
     assert_eq!(interfaces[APPLICATION1], client.get_all(sports, APPLICATION1));
     let (token, _): (String, u32) = client.call(sports, APPLICATION1, "GetToken", &0u32).unwrap();
     assert_eq!(token, "the-token");
+    announced_once(&rig, &mut signals);
 }
 
 #[test]
@@ -163,6 +170,7 @@ fn an_application_that_goes_is_announced_and_ends_its_waiting_calls() {
     let body = message.body();
     let (path, interfaces): (OwnedObjectPath, Vec<InterfaceName<'_>>) = body.deserialize().unwrap();
     assert_eq!((path.as_str(), interfaces[0].as_str()), (CINEMA, APPLICATION1));
+    announced_once(&rig, &mut signals);
     let unknown = "org.freedesktop.DBus.Error.UnknownObject";
     assert_eq!(waiting.join().unwrap().unwrap_err().0, unknown);
     let BusEvent::Gone { call: gone } = rig.event() else { panic!() };
