@@ -206,10 +206,12 @@ impl Daemon {
             if self.start_anew {
                 return Err(RunError::KeyIsFinal);
             }
-            // Others may change the files while we sleep.
+            // While we sleep, nobody needs the listing that the last loads have shared.
             self.keeper.look_anew();
             let deadline = self.life.deadline(self.now());
             for woken in self.watch.wait(deadline).map_err(RunError::Watch)? {
+                // What has woken us may rest on files that others have changed.
+                self.keeper.look_anew();
                 match woken {
                     Woken::Terminate => {
                         log::info!("asked to end");
@@ -233,6 +235,7 @@ impl Daemon {
 
     fn read_mail(&mut self) -> Result<(), RunError> {
         while let Ok(mail) = self.mail.try_recv() {
+            self.keeper.look_anew();
             let event = match mail {
                 Mail::Registered { app, request, result } => {
                     Event::Registered { app, request, result }

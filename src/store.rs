@@ -101,6 +101,7 @@ impl Store {
     /// Loads that follow each other share one listing of the directory, until something is written
     /// or [`Store::look_anew`] is called: a start lists once, not once for each application.
     pub fn load(&mut self, id: &AppId) -> Result<(Stored, Vec<Note>), StoreError> {
+        self.unsee(id);
         let names = self.listing.take().map_or_else(|| self.dir.list(), Ok)?;
         let said = self.notes.len();
         let stored = self.read_application(id, &names);
@@ -154,10 +155,14 @@ impl Store {
         self.save(Subject::Identity, &documents::Identity { id: id.to_owned() })
     }
 
-    fn read_application(&mut self, id: &AppId, names: &[String]) -> Result<Stored, StoreError> {
+    /// Whatever follows, nothing of the application is taken for known before it has been read.
+    fn unsee(&mut self, id: &AppId) {
         self.seen.retain(|seen| seen.as_ref() != Some(id));
         // A copy may be gone since, forgotten: what is not there needs no room made.
         self.unread.retain(|subject, _| subject.application() != Some(id));
+    }
+
+    fn read_application(&mut self, id: &AppId, names: &[String]) -> Result<Stored, StoreError> {
         let mut stored = Stored::default();
 
         for digest in statements(names, id) {
@@ -249,7 +254,10 @@ impl Store {
             return Ok(());
         }
         match application {
-            Some(id) => self.read_application(id, &self.dir.list()?).map(drop),
+            Some(id) => {
+                self.unsee(id);
+                self.read_application(id, &self.dir.list()?).map(drop)
+            }
             None => self.read_identity().map(drop),
         }
     }

@@ -38,6 +38,38 @@ fn a_new_application_file_appears_with_interfaces_added_and_works() {
 }
 
 #[test]
+fn files_brought_back_while_tokend_runs_are_found_by_the_reload_that_brings_the_application_back() {
+    let scene = Scene::new();
+    let radio = scene.add("radio");
+    let (tokend, player) = scene.start();
+    // With all that it needs stored, the next start writes nothing.
+    player.get_token(CINEMA, 0).unwrap();
+    player.get_token("radio", 0).unwrap();
+    let registered = scene.registrations();
+    tokend.terminate();
+    scene.device.remove("radio");
+    let stored = scene.stored_of("radio");
+    let files: Vec<_> =
+        stored.iter().map(|name| scene.device.state().join(format!("radio.{name}"))).collect();
+    let kept: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    for file in &files {
+        fs::remove_file(file).unwrap();
+    }
+
+    let (_tokend, player) = scene.start();
+    for (file, content) in files.iter().zip(&kept) {
+        fs::write(file, content).unwrap();
+    }
+    scene.device.add(&radio).unwrap();
+    player.reload().unwrap();
+    let (token, _) = player.get_token("radio", 0).unwrap();
+    // A new one takes the credentials.
+    player.replace_token("radio", &token, "").unwrap();
+    assert_eq!(scene.registrations(), registered);
+    assert_eq!(scene.stored_of("radio"), stored);
+}
+
+#[test]
 fn a_removed_application_goes_with_interfaces_removed_and_returns_without_a_registration() {
     let scene = Scene::new();
     let radio = scene.add("radio");

@@ -128,18 +128,21 @@ impl Service {
                 signals::application_changed(&self.connection, &app, &before, &after).await?;
             }
             BusCommand::Added(app) => {
-                add(&self.connection, &self.desk, app.clone()).await?;
+                let added = add(&self.connection, &self.desk, app.clone()).await?;
                 // Where it has gone again, `Removed` is in the queue.
-                if let Some(view) = self.desk.snapshot.view(&app) {
+                if let Some(view) = self.desk.snapshot.view(&app).filter(|_| added) {
                     object_manager::announce(&self.connection, &app, &view).await?;
                 }
             }
             BusCommand::Removed(app) => {
                 let server = self.connection.object_server();
                 let removed = server.remove::<ReadOnly<Application>, _>(path(&app)).await;
+                let told = match removed {
+                    Ok(_) => object_manager::take_back(&self.connection, &app).await,
+                    Err(error) => Err(error),
+                };
                 self.desk.application_removed(&app);
-                removed?;
-                object_manager::take_back(&self.connection, &app).await?;
+                told?;
             }
             BusCommand::ClockSet(set) => {
                 signals::clock_set_changed(&self.connection, set).await?;
@@ -167,10 +170,11 @@ async fn export(connection: &Connection, desk: &Arc<Desk>) -> zbus::Result<()> {
     Ok(())
 }
 
-async fn add(connection: &Connection, desk: &Arc<Desk>, id: AppId) -> zbus::Result<()> {
+/// Makes an application's object; false where it is there.
+async fn add(connection: &Connection, desk: &Arc<Desk>, id: AppId) -> zbus::Result<bool> {
     let path = path(&id);
     let application = ReadOnly(Application::new(id, Arc::clone(desk)));
-    connection.object_server().at(path, application).await.map(drop)
+    connection.object_server().at(path, application).await.map(|left| left.is_none())
 }
 
 /// Has to be there before the name is owned, or its loss could be missed.

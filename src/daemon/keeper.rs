@@ -177,9 +177,9 @@ impl Keeper {
 
     /// Deletes all that is stored of an application; whether there was anything.
     pub(super) fn forget(&mut self, app: &AppId) -> Result<bool, String> {
+        self.look_anew();
         let anything = self.dir.forget(app).map_err(|error| chain(&error))?;
         // What the store remembers of the files is outdated.
-        self.look_anew();
         if let Some(store) = &mut self.store
             && let Ok((_, notes)) = store.load(app)
         {

@@ -79,7 +79,7 @@ impl Directory {
         let Some((file, length)) = self.open_with_length(name)? else {
             return Ok(Content::Missing);
         };
-        // A little more room than it needs: one read takes it all, one finds the end.
+        // A little more room than it needs: one read takes it, of a few kilobytes, one finds the end.
         let length = usize::try_from(length).unwrap_or(limit).min(limit);
         let mut bytes = Vec::with_capacity(length + 32);
         file.take(limit as u64 + 1).read_to_end(&mut bytes)?;

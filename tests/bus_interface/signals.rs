@@ -167,6 +167,7 @@ fn an_application_that_goes_is_announced_and_ends_its_waiting_calls() {
 
     let message = signals.next();
     assert_eq!(message.header().member().unwrap().as_str(), "InterfacesRemoved");
+    assert_eq!(message.header().path().unwrap().as_str(), MANAGER);
     let body = message.body();
     let (path, interfaces): (OwnedObjectPath, Vec<InterfaceName<'_>>) = body.deserialize().unwrap();
     assert_eq!((path.as_str(), interfaces[0].as_str()), (CINEMA, APPLICATION1));

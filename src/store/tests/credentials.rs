@@ -326,3 +326,29 @@ fn a_copy_that_could_not_be_read_and_was_forgotten_stands_in_no_new_ones_way() {
     it.store.save_credentials(&app("cinema"), &digest(1), &filed("c2")).unwrap();
     assert_eq!(it.restart().load_quietly("cinema").filed[&digest(1)], filed("c2"));
 }
+
+#[test]
+fn a_directory_that_cannot_be_listed_after_a_forget_leaves_nothing_in_a_new_ones_way() {
+    let mut it = saved();
+    it.make_unreadable(&copy('a'));
+    it.load("cinema");
+    fs::remove_dir(it.path(&copy('a'))).unwrap();
+    it.dir.forget(&app("cinema")).unwrap();
+    it.store.look_anew();
+    it.dir.files().faults.after(0, How::Once);
+    it.store.load(&app("cinema")).unwrap_err();
+    it.store.save_credentials(&app("cinema"), &digest(1), &filed("c2")).unwrap();
+    assert_eq!(it.restart().load_quietly("cinema").filed[&digest(1)], filed("c2"));
+}
+
+#[test]
+fn what_is_brought_back_after_a_listing_that_failed_is_not_overwritten_unseen() {
+    let mut it = saved();
+    it.load("cinema");
+    it.make_newer(&copy('a'));
+    it.make_newer(&copy('b'));
+    it.store.look_anew();
+    it.dir.files().faults.after(0, How::Once);
+    it.store.load(&app("cinema")).unwrap_err();
+    it.store.save_credentials(&app("cinema"), &digest(1), &filed("c2")).unwrap_err();
+}
