@@ -25,7 +25,8 @@ const STEP: usize = 20;
 /// Where a figure moves up and down, the least of so many looks is what stays.
 const LOOKS: usize = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-/// What the heap may differ by, for no reason but where its pages lie.
+/// What memory may differ by: where the pages of the heap lie, and the stacks of requests that were
+/// once under way at the same time, of which the C library keeps some 30 kB each (part "growth").
 const SLACK: f64 = 64.0;
 
 pub(crate) fn run(
