@@ -99,7 +99,7 @@ impl Store {
     /// means that there is nothing. The notes are those of [`Store::take_notes`].
     ///
     /// Loads that follow each other share one listing of the directory, until something is written
-    /// or [`Store::look_anew`] is called: a start lists once, not once for each application.
+    /// or [`Store::look_anew`] is called: those of a start share one, however many applications.
     pub fn load(&mut self, id: &AppId) -> Result<(Stored, Vec<Note>), StoreError> {
         self.unsee(id);
         let names = self.listing.take().map_or_else(|| self.dir.list(), Ok)?;

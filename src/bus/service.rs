@@ -128,9 +128,9 @@ impl Service {
                 signals::application_changed(&self.connection, &app, &before, &after).await?;
             }
             BusCommand::Added(app) => {
-                let added = add(&self.connection, &self.desk, app.clone()).await?;
-                // Where it has gone again, `Removed` is in the queue.
-                if let Some(view) = self.desk.snapshot.view(&app).filter(|_| added) {
+                // Where it has gone again, `Removed` is in the queue, and will find no object.
+                let Some(view) = self.desk.snapshot.view(&app) else { return Ok(()) };
+                if add(&self.connection, &self.desk, app.clone()).await? {
                     object_manager::announce(&self.connection, &app, &view).await?;
                 }
             }

@@ -127,7 +127,7 @@ fn managed_objects_are_the_applications_with_all_their_properties() {
     }
 }
 
-/// The next signal is of what comes next.
+/// Nothing more was announced: the next signal is that of `ClockSet`.
 fn announced_once(rig: &Rig, signals: &mut Signals) {
     rig.tokend.send(BusCommand::ClockSet(true));
     assert_eq!(signals.next_change().0, MANAGER);
@@ -153,6 +153,16 @@ fn an_application_that_comes_is_announced_and_served() {
     let (token, _): (String, u32) = client.call(sports, APPLICATION1, "GetToken", &0u32).unwrap();
     assert_eq!(token, "the-token");
     announced_once(&rig, &mut signals);
+}
+
+#[test]
+fn of_an_application_that_has_gone_before_its_object_came_nothing_is_announced() {
+    let rig = Rig::start();
+    let mut signals = Signals::of(&rig.client());
+    rig.tokend.send(BusCommand::Added(app("sports")));
+    rig.tokend.send(BusCommand::Removed(app("sports")));
+    rig.tokend.send(BusCommand::ClockSet(true));
+    assert_eq!(signals.next_change().0, MANAGER);
 }
 
 #[test]
