@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What tokend costs, beside a service of sd-bus and one of zbus that do nothing but answer with
-//! the same bytes, and whether it meets its goals: `cargo bench --profile sim --bench daemon -- --help`.
+//! the same bytes, and whether it meets its goals: `cargo bench --bench daemon -- --help`.
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use lexopt::{Arg, ValueExt as _};
 
 pub(crate) const HELP: &str = "\
-Usage: cargo bench --profile sim --bench daemon -- [OPTIONS] [PART]...
+Usage: cargo bench --bench daemon -- [OPTIONS] [PART]...
 Measures the release of tokend beside a service of sd-bus and one of zbus that do nothing but
 answer with the same bytes, and compares it with its goals. Exit code 1 where one is missed.
 

@@ -2,7 +2,7 @@
 //! What a fleet of devices asks of the server, and what its viewers notice: the real lifecycle,
 //! device after device, through ordinary days, outages, power cuts and revoked statements.
 //!
-//! `cargo bench --profile sim --bench fleet -- --help`; docs/fleet.md has the results.
+//! `cargo bench --bench fleet -- --help`; docs/fleet.md has the results.
 
 #![allow(unreachable_pub, reason = "a program has no outside")]
 

@@ -60,7 +60,7 @@ pub fn parse() -> Result<Command, lexopt::Error> {
 
 pub fn help() -> String {
     let mut text = format!(
-        "usage: cargo bench --profile sim --bench fleet -- [OPTION]...\n\n\
+        "usage: cargo bench --bench fleet -- [OPTION]...\n\n\
          Leads a fleet through its scenes, and prints what the server and the viewers see of it.\n\
          Exit code 1 where a goal is missed by more than a tenth.\n\n\
          --quick        {QUICK} devices instead of {DEVICES}\n\
