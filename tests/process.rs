@@ -76,7 +76,7 @@ fn sigterm_ends_it_with_exit_0_idle_or_during_a_request() {
         let notified = tokend.notified();
         let ended = tokend.terminate();
         assert_eq!(ended.code(), 0, "{}", ended.output);
-        notified.wait_for(0, BOUND, |line| line == "STOPPING=1").unwrap();
+        assert!(notified.text(0).contains("STOPPING=1"), "{}", notified.text(0));
         // The caller is not left waiting.
         if let Some(waiting) = waiting {
             waiting.recv_timeout(BOUND).unwrap().unwrap_err();
@@ -169,7 +169,6 @@ fn without_a_watchdog_none_is_fed() {
     player.get_token(CINEMA, 0).unwrap();
     let notified = tokend.notified();
     tokend.terminate();
-    notified.wait_for(0, BOUND, |line| line == support::tokend::ENDED).unwrap();
     assert!(!notified.text(0).contains("WATCHDOG"), "{}", notified.text(0));
 }
 

@@ -151,15 +151,22 @@ impl Tokend {
         let Some(status) = self.child.wait(BOUND) else {
             panic!("tokend does not end; it printed:\n{}", self.output());
         };
-        self.output.wait_for_end(BOUND);
+        self.wait_for_last_words();
         Ended { status, output: self.output() }
     }
 
-    /// How it ended; `None` where it still runs after `bound`. All that it printed is there then.
+    /// How it ended; `None` where it still runs after `bound`. All that it printed and told
+    /// systemd is there then.
     pub fn wait(&mut self, bound: Duration) -> Option<ExitStatus> {
         let status = self.child.wait(bound)?;
-        self.output.wait_for_end(BOUND);
+        self.wait_for_last_words();
         Some(status)
+    }
+
+    /// Of one that has ended. Its socket may be closed only afterwards: [`ENDED`] comes by it.
+    fn wait_for_last_words(&self) {
+        self.output.wait_for_end(BOUND);
+        self.notifications.lines.wait_for(0, BOUND, |line| line == ENDED);
     }
 
     /// Whether it has ended.
