@@ -15,6 +15,7 @@ use crate::map::Map;
 use crate::memory;
 use crate::model::{AppId, Stored};
 use crate::seal::{RootKey, RootKeySource, SealError};
+use crate::secret::{THREAD, without_trace};
 use crate::store::{Note, OpenError, StateDir, Store, StoreError};
 
 /// Enough to start a process and read its answer.
@@ -70,7 +71,7 @@ impl Keeper {
         }
         let source = Arc::clone(&self.source);
         let work = move || {
-            let key = lock(&source).root_key(store_is_empty);
+            let key = without_trace::<THREAD, _>(|| lock(&source).root_key(store_is_empty));
             later(key);
             memory::give_back();
         };

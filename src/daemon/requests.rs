@@ -8,6 +8,7 @@ use crate::lifecycle::RequestId;
 use crate::memory;
 use crate::model::{AppId, Credentials, Origin, StatementDigest};
 use crate::oauth::{self, Context, Failure, Registration};
+use crate::secret::{THREAD, without_trace};
 
 /// Enough for TLS, and little where memory is.
 const STACK: usize = 512 * 1024;
@@ -35,7 +36,7 @@ impl Daemon {
         let name = app.clone();
         let work = move || {
             let wanted = Registration { statement: &text, redirect_uri: redirect_uri.as_deref() };
-            let result = oauth::register(&context, &wanted);
+            let result = without_trace::<THREAD, _>(|| oauth::register(&context, &wanted));
             // What the request took is free now.
             memory::give_back();
             post.send(Mail::Registered { app, request, result });
@@ -57,7 +58,8 @@ impl Daemon {
         let name = app.clone();
         let work = move || {
             let Credentials { client_id, client_secret, .. } = &credentials;
-            let result = oauth::token(&context, client_id, client_secret);
+            let token = || oauth::token(&context, client_id, client_secret);
+            let result = without_trace::<THREAD, _>(token);
             memory::give_back();
             post.send(Mail::Fetched { app, request, result });
         };

@@ -3,6 +3,7 @@
 //! searched from outside, for whole secrets and for parts of them. Only root can do so.
 
 use std::fs;
+use std::thread;
 
 use ring::hkdf;
 
@@ -12,7 +13,7 @@ mod support;
 mod scan;
 
 use scan::Secrets;
-use support::authority::{Authority, Endpoint, Fault, Response};
+use support::authority::{Authority, Endpoint, Fault, Gate, Response};
 use support::bus::{Bus, can_act_as_others};
 use support::household::Household;
 use support::player::{Change, Player};
@@ -155,6 +156,42 @@ fn after_a_registration_anew_the_old_credentials_are_only_where_they_are_kept() 
     for (name, kept) in [("client_id", id), ("client_secret", secret)] {
         Secrets::new().with(name, &kept).assert_places(1, kept.len(), tokend.id());
     }
+}
+
+#[test]
+fn of_requests_at_once_nothing_is_left_where_their_threads_were() {
+    let Some(home) = household() else { return };
+    home.authority.set_throttle(false);
+    let applications = ["cinema", "radio", "sports", "weather"];
+    for id in applications {
+        home.device.add(&Application::new(id, &statement::issue(id))).unwrap();
+    }
+    let tokend = home.device.start();
+    let player = home.player();
+    // What a server says is compared with the credentials before it is shown.
+    let refusal = Fault::Answer(Response::error(400, "invalid_request", "This is not to be had."));
+    let tokens = applications.map(|id| player.get_token(id, 0).unwrap().0);
+    let gate = Gate::new();
+    home.authority.always(Endpoint::Token, gate.then(refusal));
+    thread::scope(|scope| {
+        for (id, token) in applications.iter().zip(&tokens) {
+            scope.spawn(|| player.replace_token(id, token, "").unwrap_err());
+        }
+        home.authority.wait_until("all at once", |log| log.count(Endpoint::Token) == 8);
+        gate.open();
+    });
+    let mut secrets = Secrets::new();
+    for token in tokens {
+        secrets = secrets.with("token", token);
+    }
+    for request in home.authority.log().of(Endpoint::Token) {
+        for name in ["client_id", "client_secret"] {
+            secrets = secrets.with(name, &request.fields[name]);
+        }
+    }
+    home.authority.set_down(true);
+    applications.iter().for_each(|id| player.forget(id).unwrap());
+    secrets.assert_gone(tokend.id());
 }
 
 #[test]
