@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<Report, Failure> {
-    let programs = Programs::new(options.tokend, !options.no_build)?;
+    let programs = Programs::new(options.tokend)?;
     let quick = options.quick;
     let mut report = Report::new(options.markdown, quick);
     for part in options.parts {

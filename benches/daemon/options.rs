@@ -23,8 +23,8 @@ Options:
   --soak            the soak too
   --refreshes N     of the soak, instead of ten thousand: each takes a second
   --markdown        tables as in docs/performance.md
-  --tokend PATH     measure this program, and build no other tokend
-  --no-build        build nothing but the C program: measure what target/release has
+  --tokend PATH     measure this program, and build no other tokend; a copy, as cargo bench itself
+                    writes to target/release/tokend
   --help            this text
 
 Needs root, a C compiler, and Debian's dbus-daemon, dbus-broker, systemd, util-linux, strace,
@@ -63,7 +63,6 @@ pub(crate) struct Options {
     pub(crate) parts: Vec<Part>,
     pub(crate) quick: bool,
     pub(crate) markdown: bool,
-    pub(crate) no_build: bool,
     pub(crate) refreshes: Option<usize>,
     pub(crate) tokend: Option<PathBuf>,
 }
@@ -80,7 +79,6 @@ pub(crate) fn parse() -> Result<Asked, lexopt::Error> {
             Arg::Long("quick") => options.quick = true,
             Arg::Long("soak") => soak = true,
             Arg::Long("markdown") => options.markdown = true,
-            Arg::Long("no-build") => options.no_build = true,
             Arg::Long("refreshes") => options.refreshes = Some(arguments.value()?.parse()?),
             Arg::Long("tokend") => options.tokend = Some(arguments.value()?.into()),
             Arg::Long("help") | Arg::Short('h') => return Ok(Asked::Help),

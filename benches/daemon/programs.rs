@@ -20,21 +20,31 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds what is not given, as a release; or takes what an earlier build has left.
-    pub(crate) fn new(tokend: Option<PathBuf>, build: bool) -> Result<Self, Failure> {
+    /// Builds what is not given, as a release.
+    pub(crate) fn new(tokend: Option<PathBuf>) -> Result<Self, Failure> {
         let dir = tempfile::Builder::new().prefix("tokend-bench-").tempdir();
         let dir = dir.map_err(|error| Failure::new("no temporary directory", error))?;
         let floor = dir.path().join("floor");
         compile("floor.c", &floor, &libsystemd()?)?;
-        if build {
-            cargo(&["--example", "bare"])?;
-            if tokend.is_none() {
-                cargo(&["--bin", "tokend"])?;
-            }
-        }
         let release = target().join("release");
-        let tokend = tokend.unwrap_or_else(|| release.join("tokend"));
+        let built = release.join("tokend");
         let bare = release.join("examples/bare");
+        cargo(&["--example", "bare"])?;
+        let tokend = match tokend {
+            Some(given) if is_same(&given, &built) => {
+                // With the profile of the benchmarks, a moment ago.
+                let built = built.display();
+                return Err(Failure(format!(
+                    "--tokend {built}: cargo bench has just written that; without the option the \
+                     release is built and measured, and a copy of it can be given"
+                )));
+            }
+            Some(given) => given,
+            None => {
+                cargo(&["--bin", "tokend"])?;
+                built
+            }
+        };
         for program in [&tokend, &bare] {
             if !program.exists() {
                 return Err(Failure(format!("{} is not there", program.display())));
@@ -42,6 +52,10 @@ impl Programs {
         }
         Ok(Self { tokend, floor, bare, _dir: dir })
     }
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Where cargo and cross/build leave what they build.
