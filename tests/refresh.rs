@@ -10,7 +10,7 @@ use std::time::Duration;
 
 mod support;
 
-use support::authority::{Authority, Endpoint, Fault};
+use support::authority::{Authority, Endpoint, Fault, Request};
 use support::household::Household;
 use support::player::Player;
 
@@ -179,7 +179,9 @@ fn the_fourth_replacement_within_a_minute_is_throttled_and_the_token_stays() {
         assert_eq!(player.get_token("cinema", 0).unwrap().0, token);
     }
     assert_eq!(player.replace_token("cinema", "another", "").unwrap().0, token);
-    assert_eq!(home.authority.count(Endpoint::Token), 4);
+    let log = home.authority.log();
+    let of_cinema = |request: &&Request| request.application.as_deref() == Some("cinema");
+    assert_eq!(log.of(Endpoint::Token).filter(of_cinema).count(), 4);
     assert_eq!(player.properties("cinema").state, "ready");
 
     // Another application is not concerned.
