@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 fn run(tokend: PathBuf) -> Result<Report, Failure> {
     let authority = Authority::start(authority::Options::default())?;
     let bus = Bus::start()?;
-    let program = Program { runner: Vec::new(), tokend };
+    let program = Program::from(tokend);
     let mut device = Device::new(&authority, &bus, program)?;
     device.set("log", "level", "\"info\"");
     device.trust_many(&authority)?;

@@ -52,3 +52,8 @@ pub mod time;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+
+// What unit tests write goes where that of all other tests goes.
+#[cfg(test)]
+#[path = "../tests/support/scratch.rs"]
+mod scratch;

@@ -5,13 +5,15 @@
 #![allow(unreachable_pub, reason = "a test has no outside")]
 #![allow(dead_code, reason = "the quick part uses the rest of these files")]
 
-#[path = "hostile_callers/random.rs"]
-mod random;
-#[path = "hostile_callers/rig.rs"]
-mod rig;
+#[path = "e2e/hostile_callers"]
+mod hostile_callers {
+    pub mod random;
+    pub mod rig;
+}
 mod support;
 
-use rig::{CINEMA, Rig};
+use hostile_callers::random;
+use hostile_callers::rig::{CINEMA, Rig};
 use support::bus::Bus;
 use support::raw::Message;
 

@@ -5,13 +5,14 @@
 #![allow(unreachable_pub, reason = "a test has no outside")]
 #![allow(dead_code, reason = "the quick part uses the rest of these files")]
 
-#[path = "hostile_servers/early_close.rs"]
-mod early_close;
-#[path = "hostile_servers/rig.rs"]
-mod rig;
+#[path = "e2e/hostile_servers"]
+mod hostile_servers {
+    pub mod early_close;
+    pub mod rig;
+}
 mod support;
 
-use early_close::{Framing, at_every};
+use hostile_servers::early_close::{Framing, at_every};
 
 #[test]
 fn an_answer_that_breaks_off_at_any_byte_is_not_stored() {

@@ -78,7 +78,7 @@ impl Home {
         applications: usize,
     ) -> Result<Self, Failure> {
         let bus = kind.start()?;
-        let program = Program { runner: Vec::new(), tokend: tokend.to_owned() };
+        let program = Program::from(tokend.to_owned());
         let mut device = Device::new(&authority, &bus, program)?;
         device.set("log", "level", "\"info\"");
         device.trust_many(&authority)?;

@@ -2,7 +2,7 @@
 //! Other numbers than the contract's: what they would cost the server, and spare the viewers.
 //!
 //! The lifecycle has its numbers built in, so these runs follow a rule of the same form; with the
-//! contract's numbers it comes to the lifecycle's results (`tests/fleet.rs` compares them), which
+//! contract's numbers it comes to the lifecycle's results (`tests/e2e/fleet.rs` compares them), which
 //! are shown beside them.
 
 use crate::sim::rule::{Jitter, Refresh, Retry, Rule};

@@ -25,7 +25,7 @@ pub(crate) fn find(options: &Options, events: &Events) -> Result<Program, Stop> 
     let runner = options.runner.clone();
     say("Using this daemon:");
     show(&tokend.display().to_string());
-    Ok(Program { runner, tokend })
+    Ok(Program { runner, ..Program::from(tokend) })
 }
 
 fn of_this_build(events: &Events) -> Result<PathBuf, Stop> {

@@ -50,7 +50,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        Self::at(tempfile::tempdir().unwrap())
+        Self::at(crate::scratch::scratch("tokend-store-").unwrap())
     }
 
     fn at(temp: TempDir) -> Self {

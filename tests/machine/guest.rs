@@ -116,7 +116,7 @@ pub fn pass(time: u64) {
 /// A household on this machine, with the one application [`CINEMA`].
 pub fn household() -> Household {
     let (authority, bus) = (Authority::https(), start_bus());
-    let program = Program { runner: Vec::new(), tokend: "/usr/bin/tokend".into() };
+    let program = Program::from("/usr/bin/tokend".into());
     let device = Device::new(&authority, &bus, program).unwrap();
     device.add(&Application::new(CINEMA, &statement::issue(CINEMA))).unwrap();
     Household { authority, bus, device }

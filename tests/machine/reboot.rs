@@ -77,7 +77,7 @@ impl Later {
         let [origin, token, statement, end, id] = notes[..] else { panic!("{notes:?}") };
         assert_ne!(id, boot_id(), "this is another boot");
         let (authority, bus) = (Authority::https(), start_bus());
-        let program = Program { runner: Vec::new(), tokend: "/usr/bin/tokend".into() };
+        let program = Program::from("/usr/bin/tokend".into());
         let mut device = Device::new(&authority, &bus, program).unwrap();
         device.set("server", "url", &format!("{origin:?}"));
         device.add(&Application::new(CINEMA, statement)).unwrap();

@@ -106,8 +106,7 @@ impl Authority {
         options: Options,
     ) -> Result<Self, Failure> {
         let failure = |error| Failure::new("cannot start the authorization server", error);
-        let dir =
-            tempfile::Builder::new().prefix("tokend-authority-").tempdir().map_err(failure)?;
+        let dir = super::scratch("tokend-authority-").map_err(failure)?;
         let state = State {
             log: Log::default(),
             clients: HashMap::new(),

@@ -5,14 +5,14 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
 use tempfile::TempDir;
 
 use super::child::{self, Child};
-use super::{BOUND, Failure};
+use super::raw::Raw;
+use super::{BOUND, Failure, scratch};
 
 mod broker;
 
@@ -95,7 +95,7 @@ impl Bus {
         self.daemon.id()
     }
 
-    /// Its D-Bus address, for `--bus` and `busctl --address=`.
+    /// Its D-Bus address, for `--bus`.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -105,36 +105,22 @@ impl Bus {
         self.daemon.kill();
     }
 
-    /// Runs `busctl ARGS` on this bus as the user `uid`, who is in no group but `gid`s; only root
-    /// may do so. Panics when busctl cannot be run at all.
-    pub fn busctl_as(&self, uid: u32, gids: &[u32], args: &[&str]) -> Output {
-        let busctl = child::find("busctl", "systemd").unwrap();
-        let gid = gids.first().copied().unwrap_or(uid).to_string();
-        let more: Vec<String> = gids.iter().skip(1).map(ToString::to_string).collect();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--reuid", &uid.to_string(), "--regid", &gid]);
-        if more.is_empty() {
-            command.arg("--clear-groups");
-        } else {
-            command.args(["--groups", &more.join(",")]);
-        }
-        command.arg("--").arg(busctl).arg(format!("--address={}", self.address)).args(args);
-        command.stdin(Stdio::null());
-        command.output().expect("setpriv runs: it is in the package util-linux")
+    /// Makes the call of these words ([`Raw::call`]) as the user `uid`, who is in no group but
+    /// `gids`; only root may do so.
+    pub fn call_as(&self, uid: u32, gids: &[u32], words: &[&str]) -> (bool, String) {
+        Raw::connect_as(&self.address, uid, gids).expect("everyone may connect").call(words)
     }
 
-    /// Runs `busctl ARGS` on this bus as the user who runs the tests.
-    pub fn busctl(&self, args: &[&str]) -> Output {
-        let mut command = child::command(child::find("busctl", "systemd").unwrap());
-        command.arg(format!("--address={}", self.address)).args(args);
-        command.output().expect("setpriv runs: it is in the package util-linux")
+    /// The same as the user who runs the tests.
+    pub fn call(&self, words: &[&str]) -> (bool, String) {
+        Raw::connect(&self.address).expect("everyone may connect").call(words)
     }
 }
 
 /// A directory with the configuration of a bus whose socket lies there too.
 fn directory(elements: &str) -> Result<TempDir, Failure> {
     let failure = |error| Failure::new("cannot prepare the private bus", error);
-    let dir = tempfile::Builder::new().prefix("tokend-bus-").tempdir().map_err(failure)?;
+    let dir = scratch("tokend-bus-").map_err(failure)?;
     // Another user must reach the socket.
     let everyone = fs::Permissions::from_mode(0o755);
     fs::set_permissions(dir.path(), everyone).map_err(failure)?;

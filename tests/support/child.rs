@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Child processes that never outlive their parent.
 //!
-//! Three things see to it. Dropping a [`Child`] kills its whole process group and reaps it. A test
-//! that is killed drops nothing, so each child is started through `setpriv --pdeathsig KILL`: the
-//! kernel then kills it with its parent. (Setting this between fork and exec in our own code would
-//! take `unsafe`; `setpriv` sets it and becomes the program, so that the process id is the
-//! program's.) And because the kernel takes the *thread* that forked for the parent, all children
-//! are started by one thread that lives as long as this process.
+//! Dropping a [`Child`] kills its whole process group and reaps it. A test that is killed drops
+//! nothing: then the [`guardian`] kills the groups.
 
 use std::env;
 use std::ffi::OsStr;
@@ -15,8 +11,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
-use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,22 +21,41 @@ use rustix::process::{
 
 use super::Failure;
 
-type Job = Box<dyn FnOnce() + Send>;
+mod between;
+mod guardian;
 
-/// The one thread that forks.
-static NURSERY: LazyLock<Mutex<mpsc::Sender<Job>>> = LazyLock::new(|| {
-    let (jobs, queue) = mpsc::channel::<Job>();
-    thread::spawn(move || queue.into_iter().for_each(|job| job()));
-    Mutex::new(jobs)
-});
+pub use between::{becomes, takes_terminal};
 
-/// A command that dies with this process, and that no Ctrl-C on the terminal reaches: it leads a
-/// process group of its own.
+/// A command for [`Child::spawn`]. No Ctrl-C on the terminal reaches it: it leads a process group of
+/// its own.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program).process_group(0);
-    command.stdin(Stdio::null());
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).process_group(0);
     command
+}
+
+/// How a child starts otherwise than its parent.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// As this user, for good.
+    pub user: Option<u32>,
+    pub directory: Option<PathBuf>,
+    /// Whether a crash leaves a core file, if the program lets it.
+    pub core_files: bool,
+}
+
+impl Start {
+    pub fn apply(&self, command: &mut Command) {
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        if self.core_files {
+            between::leaves_core_files(command);
+        }
+        if let Some(user) = self.user {
+            becomes(command, user, &[]);
+        }
+    }
 }
 
 /// cargo, without what another cargo has told this process about its package: a build script that
@@ -69,25 +82,17 @@ impl Child {
     /// Starts what [`command`] began.
     ///
     /// # Errors
-    /// `setpriv` is missing; the message names its package. (A missing program itself shows in the
-    /// child's exit status: 127.)
+    /// The program is missing, or this process may not start it.
     pub fn spawn(mut command: Command) -> Result<Self, Failure> {
-        let (answer, started) = mpsc::channel();
-        let job = Box::new(move || {
-            let _ = answer.send(command.spawn());
-        });
-        let sent = NURSERY.lock().unwrap_or_else(PoisonError::into_inner).send(job);
-        sent.expect("the thread that forks lives as long as the process");
-        match started.recv().expect("the thread that forks answers") {
-            Ok(child) => Ok(Self { child, ended: None }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Failure("cannot run setpriv: install the package util-linux".into()))
-            }
-            Err(error) => Err(Failure::new("cannot start a process", error)),
-        }
+        let child = command.spawn().map_err(|error| {
+            let program = command.get_program().display();
+            Failure::new(format_args!("cannot start {program}"), error)
+        })?;
+        guardian::guard(child.id());
+        Ok(Self { child, ended: None })
     }
 
-    /// The process id: the program's own, since `setpriv` has become the program.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -121,7 +126,7 @@ impl Child {
     /// Waits for the end, at most `bound`.
     pub fn wait(&mut self, bound: Duration) -> Option<ExitStatus> {
         if self.ended.is_none() && has_ended(self.pid(), bound) {
-            self.ended = self.child.wait().ok();
+            self.reap();
         }
         self.ended
     }
@@ -139,9 +144,15 @@ impl Child {
     pub fn kill(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             let _ = kill_process_group(self.pid(), Signal::KILL);
-            self.ended = self.child.wait().ok();
+            self.reap();
         }
         self.ended
+    }
+
+    fn reap(&mut self) {
+        // From the reaping on, the number may be another's.
+        guardian::release(self.child.id());
+        self.ended = self.child.wait().ok();
     }
 
     fn pid(&self) -> Pid {

@@ -36,6 +36,8 @@ pub mod process;
 pub mod raw;
 /// A server, a bus and a device, as most end-to-end tests need them.
 pub mod scene;
+/// Directories of a test's own.
+mod scratch;
 /// Software statements, signed.
 pub mod statement;
 /// A terminal with a program on it.
@@ -46,6 +48,8 @@ pub mod tls;
 pub mod tokend;
 /// Which system calls a process makes.
 pub mod trace;
+
+pub(crate) use scratch::scratch;
 
 /// How long a test waits for what must come. Nothing is measured with it: it is far above what
 /// any machine needs, and only ends a wait that would never end.

@@ -4,6 +4,10 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::thread;
+
+use rustix::fs::{Gid, Uid};
+use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
 use super::BOUND;
 
@@ -102,6 +106,25 @@ impl Message {
         call
     }
 
+    /// A call as `busctl call` takes it: destination, path, interface, member, and the arguments
+    /// after their signature, which is of `s` and `u`.
+    pub fn of_words(words: &[&str]) -> Self {
+        let [destination, path, interface, member, rest @ ..] = words else {
+            panic!("a call has four words or more: {words:?}");
+        };
+        let mut call = Self::call(path, interface, member);
+        call.destination = (*destination).into();
+        call.signature = rest.first().copied().unwrap_or_default().into();
+        for (kind, argument) in call.signature.clone().chars().zip(&rest[1.min(rest.len())..]) {
+            match kind {
+                's' => call.body.string(argument),
+                'u' => call.body.u32(argument.parse().expect("a number")),
+                _ => panic!("{kind}: not a kind of argument that is needed here"),
+            }
+        }
+        call
+    }
+
     /// The same with these strings as arguments.
     pub fn with_strings(mut self, texts: &[&str]) -> Self {
         self.signature = "s".repeat(texts.len());
@@ -192,6 +215,30 @@ impl Raw {
         hello.destination = bus.into();
         raw.name = raw.ask(&hello)?.text();
         Ok(raw)
+    }
+
+    /// The same as the user `uid`, who is in no group but `gids`, the first of them the primary one
+    /// (none: the one with the user's number). Only root may do so.
+    pub fn connect_as(address: &str, uid: u32, gids: &[u32]) -> io::Result<Self> {
+        // The kernel keeps these for each thread.
+        let connect = || {
+            let groups: Vec<_> = gids.iter().skip(1).map(|&gid| Gid::from_raw(gid)).collect();
+            set_thread_groups(&groups)?;
+            set_thread_gid(Gid::from_raw(gids.first().copied().unwrap_or(uid)))?;
+            set_thread_uid(Uid::from_raw(uid))?;
+            Self::connect(address)
+        };
+        thread::scope(|scope| scope.spawn(connect).join()).expect("it connects or says why not")
+    }
+
+    /// Makes the call of these words ([`Message::of_words`]): whether it went well, and the whole
+    /// body of the answer as text, or the error's name and message.
+    pub fn call(&mut self, words: &[&str]) -> (bool, String) {
+        let answer = self.ask(&Message::of_words(words)).expect("the bus answers");
+        match &answer.error {
+            Some(name) => (false, format!("{name}: {}", answer.text())),
+            None => (true, String::from_utf8_lossy(&answer.body).into_owned()),
+        }
     }
 
     /// Sends it, reads nothing, and returns its serial number.

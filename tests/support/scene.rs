@@ -88,11 +88,9 @@ impl Scene {
         self.device.run(&arguments)
     }
 
-    /// `busctl ARGS` as another user: whether it went well, and what it printed to both outputs.
-    pub fn busctl_as(&self, uid: u32, gids: &[u32], arguments: &[&str]) -> (bool, String) {
-        let output = self.bus.busctl_as(uid, gids, arguments);
-        let text = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    /// A call as another user: [`Bus::call_as`].
+    pub fn call_as(&self, uid: u32, gids: &[u32], words: &[&str]) -> (bool, String) {
+        self.bus.call_as(uid, gids, words)
     }
 
     /// Every file of the state directory with its content.

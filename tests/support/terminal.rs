@@ -64,10 +64,9 @@ impl Terminal {
             fcntl_setfd(end, FdFlags::CLOEXEC).expect("a descriptor takes flags");
         }
         tcsetwinsize(&pty.slave, window(24, 80)).expect("the terminal takes a size");
-        // setsid(1) becomes the program, with the terminal as its own.
-        let mut on_it = Command::new("setpriv");
-        on_it.args(["--pdeathsig", "KILL", "--", "setsid", "--ctty"]);
-        on_it.arg(command.get_program()).args(command.get_args());
+        let mut on_it = Command::new(command.get_program());
+        child::takes_terminal(&mut on_it);
+        on_it.args(command.get_args());
         on_it.env("TERM", "xterm");
         let slave = || pty.slave.try_clone().expect("a descriptor");
         on_it.stdin(slave()).stdout(slave()).stderr(slave());

@@ -26,14 +26,19 @@ pub struct Program {
     /// As `qemu-arm-static -L /usr/arm-linux-gnueabihf`; empty for a binary of this machine.
     pub runner: Vec<OsString>,
     pub tokend: PathBuf,
+    pub start: child::Start,
 }
 
 impl Program {
     /// The one that cargo built for the tests; only tests have it.
     pub fn of_this_build() -> Self {
         let tokend = option_env!("CARGO_BIN_EXE_tokend");
-        let tokend = tokend.expect("cargo names the binary to integration tests alone").into();
-        Self { runner: Vec::new(), tokend }
+        Self::from(tokend.expect("cargo names the binary to integration tests alone").into())
+    }
+
+    /// This binary, on this machine.
+    pub fn from(tokend: PathBuf) -> Self {
+        Self { runner: Vec::new(), tokend, start: child::Start::default() }
     }
 
     /// The start of a command line, with an environment of its own: nothing of systemd's, of the
@@ -46,6 +51,7 @@ impl Program {
         if !self.runner.is_empty() {
             command.arg(&self.tokend);
         }
+        self.start.apply(&mut command);
         command.env_clear();
         for name in ["PATH", "RUST_BACKTRACE", "LD_LIBRARY_PATH", "QEMU_LD_PREFIX"] {
             if let Some(value) = std::env::var_os(name) {

@@ -27,7 +27,8 @@ impl Trace {
     /// Traces all threads of a process from now on.
     pub fn start(process: u32) -> Result<Self, Failure> {
         let program = child::find("strace", "strace")?;
-        let dir = tempfile::tempdir().map_err(|e| Failure::new("no temporary directory", e))?;
+        let dir = super::scratch("tokend-trace-")
+            .map_err(|e| Failure::new("no temporary directory", e))?;
         let mut command = child::command(program);
         command.arg("-f").arg("-o").arg(dir.path().join("calls"));
         command.args(["-p", &process.to_string()]);

@@ -5,7 +5,7 @@ use super::*;
 use crate::store::faults::How;
 
 fn directory() -> (tempfile::TempDir, Directory) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::scratch::scratch("tokend-store-").unwrap();
     let directory = Directory::open(dir.path()).unwrap();
     (dir, directory)
 }

@@ -12,7 +12,7 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn a_second_instance_is_told_that_the_directory_is_in_use() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
     let first = StateDir::lock(temp.path()).unwrap();
     assert!(matches!(StateDir::lock(temp.path()), Err(LockError::Busy { .. })));
     drop(first);
@@ -21,7 +21,7 @@ fn a_second_instance_is_told_that_the_directory_is_in_use() {
 
 #[test]
 fn nothing_is_looked_at_or_changed_before_the_lock_is_held() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
     let _first = StateDir::lock(temp.path()).unwrap();
     fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(temp.path().join(".tmp-key-check"), "in use").unwrap();
@@ -31,7 +31,7 @@ fn nothing_is_looked_at_or_changed_before_the_lock_is_held() {
 
 #[test]
 fn the_directory_is_made_with_its_parents_for_its_owner_alone() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
     let path = temp.path().join("var/lib/tokend");
     let dir = StateDir::lock(&path.join("")).unwrap();
     assert_eq!((dir.path(), dir.notes()), (path.as_path(), &[][..]));
@@ -40,7 +40,7 @@ fn the_directory_is_made_with_its_parents_for_its_owner_alone() {
 
 #[test]
 fn a_directory_that_is_open_to_others_is_tightened_and_a_note_says_so() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
     fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let dir = StateDir::lock(temp.path()).unwrap();
     assert_eq!(mode(temp.path()), 0o700);
@@ -50,7 +50,7 @@ fn a_directory_that_is_open_to_others_is_tightened_and_a_note_says_so() {
 
 #[test]
 fn a_symbolic_link_or_a_file_is_no_state_directory() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
     let (real, link, file) = ["real", "link", "file"].map(|name| temp.path().join(name)).into();
     fs::create_dir(&real).unwrap();
     symlink(&real, &link).unwrap();
@@ -65,7 +65,7 @@ fn a_symbolic_link_or_a_file_is_no_state_directory() {
 
 #[test]
 fn a_directory_of_somebody_else_is_refused() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
     // Only root can give a directory away.
     if fs::metadata(temp.path()).unwrap().uid() != 0 {
         return;
@@ -77,7 +77,7 @@ fn a_directory_of_somebody_else_is_refused() {
 
 #[test]
 fn leftovers_of_a_power_cut_are_removed() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
     fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o700)).unwrap();
     for name in [".tmp-cinema.token", ".tmp-key-check", "strange"] {
         fs::write(temp.path().join(name), "half").unwrap();

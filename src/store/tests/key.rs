@@ -47,7 +47,7 @@ fn a_key_that_cannot_be_had_touches_nothing() {
 
 #[test]
 fn the_key_check_is_written_on_first_use_and_proves_the_key_from_then_on() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
     open(&temp, 7).unwrap();
     assert_eq!(names_in(temp.path()), ["key-check"]);
     let before = snapshot(temp.path());
@@ -133,7 +133,7 @@ fn a_store_all_of_an_unknown_version_is_not_called_wrong() {
 
 #[test]
 fn a_generated_key_serves_from_the_first_start_on() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
     for start in 0..3 {
         let dir = Arc::new(StateDir::lock(temp.path()).unwrap());
         let mut store = Store::open(dir, &mut *source(&Seal::Generated, temp.path())).unwrap();
@@ -166,7 +166,7 @@ fn a_look_judges_a_key_and_changes_nothing() {
 
 #[test]
 fn a_look_at_nothing_makes_nothing() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
     let owner = rustix::process::geteuid().as_raw();
     let missing = temp.path().join("state");
     assert!(Look::open(&missing, owner).unwrap().is_none());

@@ -146,7 +146,7 @@ fn a_power_cut_while_damage_is_put_aside_ends_in_nothing_and_never_in_half() {
 #[test]
 fn a_power_cut_during_the_first_start_leaves_a_store_that_starts() {
     for steps in 0.. {
-        let temp = tempfile::tempdir().unwrap();
+        let temp = crate::scratch::scratch("tokend-store-").unwrap();
         let dir = Arc::new(StateDir::lock(temp.path()).unwrap());
         dir.files().faults.after(steps, How::ForEver);
         let opened = Store::open(dir.clone(), &mut Key(7)).is_ok();

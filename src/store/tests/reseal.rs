@@ -66,7 +66,7 @@ fn a_move_can_be_asked_for_again_and_one_of_nothing_does_nothing() {
     assert_eq!(moved(&it).unwrap(), Resealed::Already);
     assert_eq!(snapshot(it.temp.path()), after);
 
-    let empty = tempfile::tempdir().unwrap();
+    let empty = crate::scratch::scratch("tokend-store-").unwrap();
     let dir = StateDir::lock(empty.path()).unwrap();
     let done = reseal(&dir, &mut Key(7), &mut Key(9), &mut Vec::new()).unwrap();
     assert_eq!((done, names_in(empty.path()).len()), (Resealed::Empty, 0));

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::super::authority::Authority;
 use super::super::lines::Lines;
-use super::super::{Failure, bus::Bus};
+use super::super::{Failure, bus::Bus, scratch};
 use super::notify::Notifications;
 use super::{Program, Ran, Tokend, text};
 
@@ -39,7 +39,7 @@ impl Device {
     /// # Errors
     /// The temporary files cannot be made.
     pub fn new(authority: &Authority, bus: &Bus, program: Program) -> Result<Self, Failure> {
-        let dir = tempfile::Builder::new().prefix("tokend-device-").tempdir();
+        let dir = scratch("tokend-device-");
         let dir = dir.map_err(|error| Failure::new("cannot make a temporary directory", error))?;
         let mut device = Self {
             root: dir.path().join("root"),
@@ -126,7 +126,7 @@ impl Device {
     /// # Errors
     /// It cannot be written.
     pub fn write_settings(&self, text: &str) -> Result<(), Failure> {
-        write(&self.config().join("tokend.toml"), text)
+        write(self.dir.path(), &self.config().join("tokend.toml"), text)
     }
 
     fn settings_text(&self) -> String {
@@ -147,8 +147,8 @@ impl Device {
     pub fn add(&self, application: &Application) -> Result<(), Failure> {
         let id = &application.id;
         let dir = self.config().join("applications.d");
-        write(&dir.join(format!("{id}.jwt")), &application.statement)?;
-        write(&dir.join(format!("{id}.toml")), &application.text())
+        write(self.dir.path(), &dir.join(format!("{id}.jwt")), &application.statement)?;
+        write(self.dir.path(), &dir.join(format!("{id}.toml")), &application.text())
     }
 
     /// Removes an application's two files.
@@ -160,14 +160,14 @@ impl Device {
 
     /// Writes a file below the configuration directory, 0600.
     pub fn write_config(&self, name: &str, text: &str) {
-        write(&self.config().join(name), text).unwrap();
+        write(self.dir.path(), &self.config().join(name), text).unwrap();
     }
 
     /// Writes a file of the device tree, as `/etc/os-release`.
     pub fn write_root(&self, path: &str, content: &str) {
         let file = self.root().join(path.trim_start_matches('/'));
         make_private_dir(file.parent().expect("a file has a directory")).unwrap();
-        write(&file, content).unwrap();
+        write(self.dir.path(), &file, content).unwrap();
     }
 
     /// Sets a variable of the daemon's environment, which is else nearly empty.
@@ -199,7 +199,7 @@ impl Device {
     pub fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = self.program.command();
         command.args(arguments).envs(&self.environment);
-        let output = command.output().expect("setpriv runs: it is in the package util-linux");
+        let output = command.output().unwrap_or_else(|error| panic!("cannot run tokend: {error}"));
         let decode = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ran {
             code: output.status.code(),
@@ -284,10 +284,10 @@ fn make_private_dir(dir: &Path) -> Result<(), Failure> {
 }
 
 /// Replaces a file at once, so that a daemon which watches it never sees half of one. The new one
-/// is 0600: that is how temporary files are made.
-fn write(file: &Path, text: &str) -> Result<(), Failure> {
+/// is 0600: that is how temporary files are made. It is made in `beside`, on the same disk.
+fn write(beside: &Path, file: &Path, text: &str) -> Result<(), Failure> {
     let failure = |error| Failure::new(format_args!("cannot write {}", file.display()), error);
-    let mut fresh = tempfile::NamedTempFile::new().map_err(failure)?;
+    let mut fresh = tempfile::NamedTempFile::new_in(beside).map_err(failure)?;
     fresh.write_all(text.as_bytes()).map_err(failure)?;
     fresh.persist(file).map_err(|error| failure(error.error))?;
     Ok(())

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The bus module on a private bus, with the test as its daemon.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tempfile::TempDir;
+use tokend::access::{Name, Rules};
+use tokend::bus::{self, Bus, BusAddress, BusCommand, BusEvent, CallId, Snapshot};
+use tokend::clock;
+use tokend::model::AppId;
+use tokend::secret::Secret;
+use tokend::view::{AppState, AppView, Face, ServedToken};
+use zbus::{Connection, DBusError as _, OwnedVariant};
+
+use crate::support::child::{self, Child};
+use crate::support::raw::Raw;
+use crate::support::scratch;
+
+/// Ends a wait that would never end; nothing is measured with it.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// Lets everyone connect, own and send.
+pub const OPEN: &str = r#"<policy context="default"><allow user="*"/><allow own="*"/>
+  <allow send_destination="*"/><allow receive_sender="*"/></policy>
+  <limit name="max_connections_per_user">2000</limit>
+  <limit name="max_match_rules_per_connection">300</limit>"#;
+
+/// A `dbus-daemon` of the test's own.
+pub struct PrivateBus {
+    daemon: Child,
+    pub address: String,
+    _dir: TempDir,
+}
+
+impl PrivateBus {
+    pub fn start(policy: &str) -> Self {
+        let dir = scratch("tokend-bus-").unwrap();
+        // Other users have to reach the socket.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let socket = dir.path().join("bus");
+        let (config, log) = (dir.path().join("bus.conf"), dir.path().join("log"));
+        let text = format!(
+            "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n\
+             \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n\
+             <busconfig><type>session</type><listen>unix:path={}</listen>\
+             <auth>EXTERNAL</auth>{policy}</busconfig>",
+            socket.display()
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = child::command(child::find("dbus-daemon", "dbus-daemon").unwrap());
+        command
+            .arg(format!("--config-file={}", config.display()))
+            .args(["--nofork", "--nopidfile", "--print-address"])
+            .stderr(fs::File::create(&log).unwrap());
+        let (output, said_there) = io::pipe().unwrap();
+        command.stdout(said_there);
+        let daemon = Child::spawn(command).unwrap();
+        let mut address = String::new();
+        BufReader::new(output).read_line(&mut address).unwrap();
+        let said = || fs::read_to_string(&log).unwrap_or_default();
+        assert!(
+            address.starts_with("unix:"),
+            "dbus-daemon (Debian package dbus-daemon) does not start: {}",
+            said()
+        );
+        Self { daemon, address: address.trim().to_owned(), _dir: dir }
+    }
+
+    pub fn bus_address(&self) -> BusAddress {
+        BusAddress::Explicit(self.address.clone())
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(&self.address)
+    }
+
+    pub fn kill(&mut self) {
+        self.daemon.kill();
+    }
+
+    /// Makes the call of these words as another user, with a client that shares no code with tokend
+    /// ([`Raw::call`]).
+    pub fn call_as(&self, uid: u32, words: &[&str]) -> (bool, String) {
+        Raw::connect_as(&self.address, uid, &[]).expect("everyone may connect").call(words)
+    }
+
+    /// The same as the user who runs the tests.
+    pub fn call(&self, words: &[&str]) -> (bool, String) {
+        Raw::connect(&self.address).expect("everyone may connect").call(words)
+    }
+}
+
+/// The bus module with what the daemon holds of it.
+pub struct Rig {
+    pub tokend: Bus,
+    pub snapshot: Arc<Snapshot>,
+    events: Receiver<BusEvent>,
+    pub bus: PrivateBus,
+}
+
+impl Rig {
+    /// With the application `cinema`, which has no token.
+    pub fn start() -> Self {
+        Self::with(view())
+    }
+
+    pub fn with(cinema: AppView) -> Self {
+        let snapshot = Arc::new(Snapshot::new("0.1.0", "key-file"));
+        snapshot.insert(app("cinema"), Arc::new(cinema), Arc::new(face()));
+        let bus = PrivateBus::start(OPEN);
+        let (tokend, events) = start(&bus, &snapshot).unwrap();
+        Self { tokend, snapshot, events, bus }
+    }
+
+    /// The next event but `Pong`.
+    pub fn event(&self) -> BusEvent {
+        loop {
+            match self.events.recv_timeout(BOUND).expect("an event comes") {
+                BusEvent::Pong => {}
+                event => return event,
+            }
+        }
+    }
+
+    /// The call of the next event.
+    pub fn call(&self) -> CallId {
+        match self.event() {
+            BusEvent::Wanted { call, .. }
+            | BusEvent::Replace { call, .. }
+            | BusEvent::Reload { call }
+            | BusEvent::Forget { call, .. }
+            | BusEvent::Gone { call } => call,
+            other => panic!("no call: {other:?}"),
+        }
+    }
+
+    /// The bus thread has done all it was told, and had nothing to say.
+    pub fn silence(&self) {
+        self.tokend.send(BusCommand::Ping);
+        match self.events.recv_timeout(BOUND).expect("the bus thread runs") {
+            BusEvent::Pong => {}
+            other => panic!("not silent: {other:?}"),
+        }
+    }
+
+    /// Changes the view of `cinema`, as the daemon does.
+    pub fn change(&self, after: AppView) {
+        let (app, after) = (app("cinema"), Arc::new(after));
+        let before = self.snapshot.view(&app).unwrap();
+        self.snapshot.set_view(&app, Arc::clone(&after));
+        self.tokend.send(BusCommand::Changed { app, before, after });
+    }
+
+    pub fn client(&self) -> Client {
+        self.bus.client()
+    }
+}
+
+pub fn start(
+    bus: &PrivateBus,
+    snapshot: &Arc<Snapshot>,
+) -> Result<(Bus, Receiver<BusEvent>), bus::BusError> {
+    let (sender, events) = mpsc::channel();
+    let tell = move |event| drop(sender.send(event));
+    Ok((bus::start(&bus.bus_address(), Arc::clone(snapshot), tell)?, events))
+}
+
+pub fn app(name: &str) -> AppId {
+    name.parse().unwrap()
+}
+
+/// No token.
+pub fn view() -> AppView {
+    AppView {
+        state: AppState::Fetching,
+        token: None,
+        token_number: 0,
+        expires_at: 0,
+        retry_at: 0,
+        last_error: (String::new(), String::new()),
+        scopes: vec!["api:client:v2".into()],
+        redirect_uris: vec!["adobepass://com.programmer".into()],
+        client_id_issued_at: 1_600_000_000,
+    }
+}
+
+/// A token of an hour, just fetched.
+pub fn ready() -> AppView {
+    let token = ServedToken {
+        value: Secret::new("the-token".into()),
+        expires: clock::boot().after(Duration::from_secs(3600)),
+        lifetime: 3600,
+    };
+    AppView {
+        state: AppState::Ready,
+        token: Some(token),
+        token_number: 1,
+        expires_at: 1_800_000_000,
+        ..view()
+    }
+}
+
+/// Lets in the user who runs the tests, and root.
+pub fn face() -> Face {
+    let uid = rustix::process::geteuid().as_raw();
+    let me = Name { text: uid.to_string(), id: Some(uid) };
+    Face {
+        access: Rules { users: Some(vec![me]), groups: None, labels: None },
+        headers: vec![("X-Device-Info".into(), "e30=".into())],
+    }
+}
+
+pub const CINEMA: &str = "/tv/tokend/application/cinema";
+pub const MANAGER: &str = "/tv/tokend";
+pub const APPLICATION1: &str = "tv.tokend.Application1";
+pub const MANAGER1: &str = "tv.tokend.Manager1";
+pub const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// A player.
+#[derive(Clone)]
+pub struct Client(pub Connection);
+
+/// The name and the message of an error.
+pub type Refusal = (String, String);
+
+impl Client {
+    pub fn connect(address: &str) -> Self {
+        let builder = zbus::connection::Builder::address(address).method_timeout(BOUND);
+        Self(zbus::block_on(builder.build()).unwrap())
+    }
+
+    pub fn call<T: DeserializeOwned + zbus::Type>(
+        &self,
+        path: &str,
+        interface: &str,
+        method: &str,
+        body: &(impl Serialize + zbus::DynamicType),
+    ) -> Result<T, Refusal> {
+        let call = self.0.call_method(Some("tv.tokend"), path, Some(interface), method, body);
+        match zbus::block_on(call) {
+            Ok(reply) => Ok(reply.body().deserialize().unwrap()),
+            Err(zbus::Error::MethodError(name, message, _)) => {
+                Err((name.to_string(), message.unwrap_or_default()))
+            }
+            Err(zbus::Error::FDO(error)) => {
+                Err((error.name().to_string(), error.description().unwrap_or("").to_owned()))
+            }
+            Err(other) => panic!("{method} fails: {other}"),
+        }
+    }
+
+    pub fn get_token(&self, min_validity: u32) -> Result<(String, u32), Refusal> {
+        self.call(CINEMA, APPLICATION1, "GetToken", &min_validity)
+    }
+
+    pub fn replace_token(&self, rejected: &str, code: &str) -> Result<(String, u32), Refusal> {
+        self.call(CINEMA, APPLICATION1, "ReplaceToken", &(rejected, code))
+    }
+
+    pub fn get_all(&self, path: &str, interface: &str) -> HashMap<String, OwnedVariant> {
+        self.call(path, PROPERTIES, "GetAll", &interface).unwrap()
+    }
+
+    /// The call on a thread of its own.
+    pub fn in_background<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> JoinHandle<T> {
+        let client = self.clone();
+        thread::spawn(move || call(&client))
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What tokend promises, tried from outside: a module for each promise. Each test has a bus, a server
+//! and a state directory of its own, so that all can run side by side.
+
+#![allow(unreachable_pub, reason = "a test has no outside")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod access;
+mod again;
+mod answers;
+mod authority;
+mod bad_configuration;
+mod bus_interface;
+mod bus_rig;
+mod bus_threads;
+mod check;
+mod command_line;
+mod dbus_reference;
+mod device_data;
+mod documentation;
+mod first_start;
+mod fleet;
+mod forget;
+mod harden;
+mod hostile_callers;
+mod hostile_servers;
+mod installation;
+mod logging;
+mod man_pages;
+mod memory_of_secrets;
+mod panics;
+mod platforms;
+mod private_bus;
+mod process;
+mod refresh;
+mod reload;
+mod reseal;
+mod restart;
+mod same_user;
+mod sandbox_scenes;
+mod secrets;
+mod sequences;
+mod signals;
+mod statements;
+mod status_watch;
+mod storage;
+mod storage_faults;
+mod systemd;
