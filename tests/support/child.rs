@@ -10,7 +10,8 @@ use std::io::{self, PipeReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -84,7 +85,7 @@ impl Child {
     /// # Errors
     /// The program is missing, or this process may not start it.
     pub fn spawn(mut command: Command) -> Result<Self, Failure> {
-        let child = command.spawn().map_err(|error| {
+        let child = start(&mut command).map_err(|error| {
             let program = command.get_program().display();
             Failure::new(format_args!("cannot start {program}"), error)
         })?;
@@ -164,6 +165,25 @@ impl Drop for Child {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Starts a program, which may have been copied a moment ago: for as long as another thread's child
+/// is between fork and exec, it holds the copy's descriptor, and the kernel will not run the copy.
+fn start(command: &mut Command) -> io::Result<std::process::Child> {
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::yield_now(),
+            other => return other,
+        }
+    }
+}
+
+/// The output of a program that may have been copied a moment ago.
+///
+/// # Errors
+/// It cannot be started.
+pub fn output(command: &mut Command) -> io::Result<Output> {
+    start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output()
 }
 
 /// A pipe that takes both outputs of `command`.

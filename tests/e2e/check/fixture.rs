@@ -190,7 +190,7 @@ pub(crate) struct Checked {
 
 impl Checked {
     fn run(command: &mut Command) -> Self {
-        let output = command.output().expect("tokend can be started");
+        let output = child::output(command).expect("tokend can be started");
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
