@@ -164,6 +164,67 @@ fn nobody_but_the_kernel_is_believed() {
     assert_quiet(&mut watch);
 }
 
+/// The limits of a user namespace, whose users no other test shares.
+const WATCHES: &str = "/proc/sys/user/max_inotify_watches";
+const INSTANCES: &str = "/proc/sys/user/max_inotify_instances";
+
+#[test]
+fn a_file_without_an_inotify_watch_is_warned_of_once_and_watched_from_the_next_reload_on() {
+    if !is_child() {
+        let told = on_limits_of_its_own();
+        let warning = "no inotify watch left (fs.inotify.max_user_watches)";
+        assert_eq!(told.matches(warning).count(), 1, "{told}");
+        assert_eq!(told.matches("statement is watched for changes again").count(), 1, "{told}");
+        return;
+    }
+    tokend::logging::start(tokend::logging::Target::Stderr, log::LevelFilter::Info);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("statement");
+    std::fs::write(WATCHES, "0").unwrap();
+    let mut watch = Watch::new().unwrap();
+    for _ in 0..3 {
+        watch.set_files(std::slice::from_ref(&file));
+    }
+    std::fs::write(&file, "1").unwrap();
+    assert_quiet(&mut watch);
+    std::fs::write(WATCHES, "100").unwrap();
+    watch.set_files(std::slice::from_ref(&file));
+    std::fs::write(&file, "2").unwrap();
+    assert_woken(&mut watch, Woken::File(file));
+}
+
+#[test]
+fn without_an_inotify_instance_the_watch_begins_all_the_same_and_has_one_from_the_next_reload_on() {
+    if !is_child() {
+        let told = on_limits_of_its_own();
+        let warning = "no inotify instance left (fs.inotify.max_user_instances)";
+        assert_eq!(told.matches(warning).count(), 1, "{told}");
+        assert_eq!(told.matches("watching for changes of files again").count(), 1, "{told}");
+        return;
+    }
+    tokend::logging::start(tokend::logging::Target::Stderr, log::LevelFilter::Info);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("statement");
+    std::fs::write(INSTANCES, "0").unwrap();
+    let mut watch = Watch::new().unwrap();
+    watch.set_files(std::slice::from_ref(&file));
+    std::fs::write(&file, "1").unwrap();
+    assert_quiet(&mut watch);
+    std::fs::write(INSTANCES, "10").unwrap();
+    watch.set_files(std::slice::from_ref(&file));
+    std::fs::write(&file, "2").unwrap();
+    assert_woken(&mut watch, Woken::File(file));
+}
+
+/// Runs the test that calls this in a user namespace, and returns what it has logged.
+fn on_limits_of_its_own() -> String {
+    let output = this_test(&["unshare", "--user", "--map-root-user"]).output();
+    let output = output.expect("unshare runs (package util-linux)");
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
