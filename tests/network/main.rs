@@ -13,8 +13,10 @@ mod support;
 
 mod backoff;
 mod connection;
+mod families;
 mod lookup;
 mod other_link;
+mod silence;
 
 use support::player::{Change, Changes};
 
