@@ -76,9 +76,24 @@ pub(super) fn post(
     content_type: &'static str,
     body: &[u8],
 ) -> Result<Received, Failure> {
-    let user_agent = context.user_agent.as_deref().unwrap_or(OWN_USER_AGENT);
     let connected = Arc::new(OnceLock::new());
-    let result = agent(context, Arc::clone(&connected))?
+    let received = exchange(context, path, content_type, body, Arc::clone(&connected));
+    if let Some(address) = connected.get() {
+        suspects().note(*address, received.is_ok());
+    }
+    received
+}
+
+fn exchange(
+    context: &Context,
+    path: &'static str,
+    content_type: &'static str,
+    body: &[u8],
+    connected: Arc<OnceLock<SocketAddr>>,
+) -> Result<Received, Failure> {
+    let explain = |error| reason::failure(error, context);
+    let user_agent = context.user_agent.as_deref().unwrap_or(OWN_USER_AGENT);
+    let response = agent(context, connected)?
         .post(format!("{}{path}", context.origin))
         .header(CONTENT_TYPE, content_type)
         .header(ACCEPT, wire::JSON)
@@ -86,11 +101,8 @@ pub(super) fn post(
         .header(DEVICE_INFO, &context.device_info)
         .header(CONNECTION, "close")
         .send(body)
-        .and_then(receive);
-    if let Some(address) = connected.get() {
-        suspects().note(*address, result.is_ok());
-    }
-    result.map_err(|error| reason::failure(error, context))
+        .map_err(explain)?;
+    receive(response).map_err(explain)
 }
 
 fn suspects() -> MutexGuard<'static, Suspects> {

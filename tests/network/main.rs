@@ -12,6 +12,7 @@ mod hosts;
 mod support;
 
 mod backoff;
+mod bundles;
 mod connection;
 mod families;
 mod lookup;
