@@ -86,11 +86,11 @@ impl Watch {
             nudges: Nudges::new()?,
             deadline: Deadline::new()?,
             watchdog: Optional::none("the watchdog"),
-            clock: Optional::new("a wall clock that is set", Level::Warn, ClockSteps::new()),
-            network: Optional::new("changes of the network", Level::Warn, Network::new()),
+            clock: Optional::new("a wall clock that is set", Level::Warn, ClockSteps::new),
+            network: Optional::new("changes of the network", Level::Warn, Network::new),
             // Containers have none, and need none.
-            displays: Optional::new("changes of the display", Level::Info, Displays::new()),
-            files: Optional::new("changes of files", Level::Warn, Files::new()),
+            displays: Optional::new("changes of the display", Level::Info, Displays::new),
+            files: Optional::new("changes of files", Level::Warn, Files::new),
         })
     }
 
@@ -117,7 +117,14 @@ impl Watch {
     /// The directories are what is watched, so that a file may be replaced by a rename. Not
     /// noticed: changes to the target of a file that is a symbolic link; and of a directory further
     /// up that it is renamed, or covered by a mount.
+    ///
+    /// What could not be watched until now, for want of an inotify instance or a watch, is watched
+    /// if there is one now. What still cannot be is warned of once.
     pub fn set_files(&mut self, files: &[PathBuf]) {
+        self.clock.retry();
+        self.network.retry();
+        self.displays.retry();
+        self.files.retry();
         if let Some(watched) = self.files.get_mut() {
             watched.set(files);
         }

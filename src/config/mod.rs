@@ -28,6 +28,7 @@ use std::time::Duration;
 pub use fault::{Fault, Faults};
 pub use names::user_id;
 pub use statement::{Statement, StatementError, read_statement};
+pub(crate) use trust::judge as judge_opened;
 pub use trust::{FileError, Problem, check_ownership, judge_for, read as read_trusted};
 
 use crate::access::{Name, Rules};

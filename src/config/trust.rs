@@ -141,7 +141,9 @@ fn read_open(file: File, limit: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
     Ok(bytes)
 }
 
-fn judge(metadata: &Metadata) -> Result<(), Problem> {
+/// Whether an opened file or directory is root's, or the user's that runs tokend, and nobody else
+/// can write it.
+pub(crate) fn judge(metadata: &Metadata) -> Result<(), Problem> {
     judge_as(metadata.uid(), metadata.mode(), own())
 }
 
@@ -232,6 +234,8 @@ impl std::error::Error for FileError {
         }
     }
 }
+
+impl std::error::Error for Problem {}
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,9 @@
 
 use std::error::Error;
 use std::io::Read;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
@@ -17,14 +20,22 @@ use zeroize::Zeroizing;
 
 use super::roots::{self, Roots};
 use super::{Context, Failure, wire};
+use crate::clock;
 
 mod connect;
+mod hosts;
+mod names;
+mod places;
+mod plan;
 mod provider;
 mod race;
 mod reason;
 
 #[cfg(test)]
 mod tests;
+
+use places::Places;
+use plan::Suspects;
 
 /// The header that carries the device data.
 const DEVICE_INFO: HeaderName = HeaderName::from_static("x-device-info");
@@ -55,6 +66,9 @@ impl Received {
     }
 }
 
+/// The addresses that earlier tries have failed on.
+static SUSPECTS: Mutex<Suspects> = Mutex::new(Suspects::new());
+
 /// Sends one POST and receives its answer, whatever the status.
 pub(super) fn post(
     context: &Context,
@@ -62,9 +76,24 @@ pub(super) fn post(
     content_type: &'static str,
     body: &[u8],
 ) -> Result<Received, Failure> {
+    let connected = Arc::new(OnceLock::new());
+    let received = exchange(context, path, content_type, body, Arc::clone(&connected));
+    if let Some(address) = connected.get() {
+        suspects().note(*address, received.is_ok());
+    }
+    received
+}
+
+fn exchange(
+    context: &Context,
+    path: &'static str,
+    content_type: &'static str,
+    body: &[u8],
+    connected: Arc<OnceLock<SocketAddr>>,
+) -> Result<Received, Failure> {
     let explain = |error| reason::failure(error, context);
     let user_agent = context.user_agent.as_deref().unwrap_or(OWN_USER_AGENT);
-    let response = agent(context)?
+    let response = agent(context, connected)?
         .post(format!("{}{path}", context.origin))
         .header(CONTENT_TYPE, content_type)
         .header(ACCEPT, wire::JSON)
@@ -74,6 +103,10 @@ pub(super) fn post(
         .send(body)
         .map_err(explain)?;
     receive(response).map_err(explain)
+}
+
+fn suspects() -> MutexGuard<'static, Suspects> {
+    SUSPECTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn receive(mut response: Response<ureq::Body>) -> Result<Received, ureq::Error> {
@@ -94,9 +127,15 @@ fn receive(mut response: Response<ureq::Body>) -> Result<Received, ureq::Error> 
     Ok(Received { status, content_type, retry_after, date, body })
 }
 
-fn agent(context: &Context) -> Result<Agent, Failure> {
+fn agent(context: &Context, connected: Arc<OnceLock<SocketAddr>>) -> Result<Agent, Failure> {
+    let begun = clock::monotonic_usec();
+    let tls = match context.origin.0.starts_with("https:") {
+        true => Some(tls(context)?),
+        false => None,
+    };
+    let spent = u64::try_from(clock::monotonic_usec() - begun).unwrap_or_default();
     let mut config = Agent::config_builder()
-        .timeout_global(Some(context.timeout))
+        .timeout_global(Some(context.timeout.saturating_sub(Duration::from_micros(spent))))
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
@@ -105,22 +144,43 @@ fn agent(context: &Context) -> Result<Agent, Failure> {
         .max_response_header_size(MAX_HEADER)
         .input_buffer_size(BUFFER)
         .output_buffer_size(BUFFER);
-    if context.origin.0.starts_with("https:") {
-        config = config.https_only(true).tls_config(tls(context)?);
+    if let Some(tls) = tls {
+        config = config.https_only(true).tls_config(tls);
     }
-    let connector = ().chain(connect::Tcp).chain(connect::Tls::default());
-    Ok(Agent::with_parts(config.build(), connector, connect::Lookup))
+    let tcp = connect::Tcp::new(suspects().list(), connected);
+    let connector = ().chain(tcp).chain(connect::Tls::default());
+    Ok(Agent::with_parts(config.build(), connector, connect::NoResolver))
 }
 
+/// Places for the reading of root certificates, which hangs on a file server that is gone.
+static ROOTS: Places = Places::new("roots", 2);
+
 fn tls(context: &Context) -> Result<TlsConfig, Failure> {
-    let roots = roots::load(context.ca_file.as_deref()).map_err(|error| {
+    let none = |reason| Failure::Unavailable { reason, tls: true, sent: false };
+    let ca_file = context.ca_file.clone();
+    let loaded = ROOTS.work(context.timeout, move || roots::load(ca_file.as_deref()));
+    let loaded = loaded.map_err(|undone| none(format!("no root certificates: {undone}")))?;
+    let loaded = loaded.map_err(|error| {
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-        Failure::Unavailable { reason: format!("{error}{cause}"), tls: true, sent: false }
+        none(format!("{error}{cause}"))
     })?;
-    let roots = match roots {
+    tell_once(loaded.damage);
+    let roots = match loaded.roots {
         Roots::Found(found) => found.iter().map(|c| Certificate::from_der(c).to_owned()).into(),
         Roots::CompiledIn => RootCerts::WebPki,
     };
     let provider = provider::provider();
     Ok(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build())
+}
+
+/// Warns of damage to the system's certificates, when it comes and not at each request.
+fn tell_once(damage: Option<String>) {
+    static TOLD: Mutex<Option<String>> = Mutex::new(None);
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if *told != damage {
+        if let Some(damage) = &damage {
+            log::warn!("{damage}");
+        }
+        *told = damage;
+    }
 }

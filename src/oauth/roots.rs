@@ -1,204 +1,211 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-use std::error::Error;
-use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{self, PemObject};
 
-/// The longest `ca_file` that is read, in bytes: many times what all public roots need.
-const LONGEST: u64 = 4 * 1024 * 1024;
+mod bundle;
+mod error;
 
-/// The root certificates for one request; read anew for each, so that an update counts at once and
+use bundle::{Bundle, Reader};
+pub use error::{Fault, RootsError};
+
+/// Where the systems that there are keep their bundle, as OpenSSL's builds for them have it.
+const BUNDLES: [&str; 8] = [
+    // Debian, OpenEmbedded, Buildroot.
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/ssl/cert.pem",
+    "/opt/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/certs/cacert.pem",
+];
+/// The same of directories with a file for each certificate.
+const DIRECTORIES: [&str; 3] =
+    ["/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/security/certificates"];
+
+/// The root certificates for one request; read again for each, so that an update counts at once and
 /// an idle daemon holds none.
 pub enum Roots {
-    /// Those of `ca_file`, or of the system's bundle.
+    /// Those of `ca_file`, of the environment, or of the system's bundle.
     Found(Vec<CertificateDer<'static>>),
-    /// This device has no bundle: those that were compiled in.
+    /// Those that were compiled in.
     CompiledIn,
 }
 
-/// The root certificates of `ca_file`; without one, those of the system, and those compiled in
-/// (cargo feature `roots`) where it has none.
+/// Root certificates, and what is to be said of them.
+pub struct Loaded {
+    /// The certificates.
+    pub roots: Roots,
+    /// Where they come from, for a person.
+    pub from: String,
+    /// A warning: the system has certificates, but what tokend reads there is damaged.
+    pub damage: Option<String>,
+}
+
+/// The root certificates of `ca_file`; without one, those that `SSL_CERT_FILE` and `SSL_CERT_DIR`
+/// name; without these, the system's; those compiled in (cargo feature `roots`) if it has none.
 ///
-/// The system's bundle is searched in the usual places; `SSL_CERT_FILE` and `SSL_CERT_DIR` come
-/// before them, as with OpenSSL.
+/// `ca_file` and what the environment names must belong to root or to the user that runs tokend, and
+/// not be writable by group or others: the opened file, not the link to it. Only regular files are
+/// read, and none is waited for.
 ///
 /// # Errors
-/// `ca_file` cannot be read, is damaged, or has no certificate in it; or there is neither a bundle
-/// nor a compiled-in root.
-pub fn load(ca_file: Option<&Path>) -> Result<Roots, RootsError> {
-    match ca_file {
-        Some(file) => read(file).map(Roots::Found),
-        None => system(rustls_native_certs::load_native_certs().certs, cfg!(feature = "roots")),
+/// `ca_file`, or what the environment names, is refused, cannot be read, is damaged, or holds no
+/// certificate: nothing else takes its place. Or there are neither certificates of the system nor
+/// compiled-in ones.
+pub fn load(ca_file: Option<&Path>) -> Result<Loaded, RootsError> {
+    Sources::of_this_process(ca_file).load()
+}
+
+/// Where certificates may come from.
+struct Sources {
+    ca_file: Option<PathBuf>,
+    /// `SSL_CERT_FILE`.
+    file: Option<PathBuf>,
+    /// The directories of `SSL_CERT_DIR`.
+    dirs: Vec<PathBuf>,
+    /// The system's bundles: the first one that has certificates counts.
+    bundles: Vec<PathBuf>,
+    /// The system's directories, if no bundle has any.
+    directories: Vec<PathBuf>,
+    compiled_in: bool,
+}
+
+impl Sources {
+    fn of_this_process(ca_file: Option<&Path>) -> Self {
+        let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let dirs = set("SSL_CERT_DIR").unwrap_or_default();
+        Self {
+            ca_file: ca_file.map(Path::to_owned),
+            file: set("SSL_CERT_FILE").map(PathBuf::from),
+            dirs: env::split_paths(&dirs).filter(|dir| !dir.as_os_str().is_empty()).collect(),
+            bundles: BUNDLES.map(PathBuf::from).into(),
+            directories: DIRECTORIES.map(PathBuf::from).into(),
+            compiled_in: cfg!(feature = "roots"),
+        }
     }
-}
 
-fn system(found: Vec<CertificateDer<'static>>, compiled_in: bool) -> Result<Roots, RootsError> {
-    match found.is_empty() {
-        false => Ok(Roots::Found(found)),
-        true if compiled_in => Ok(Roots::CompiledIn),
-        true => Err(RootsError::NoBundle),
+    fn load(&self) -> Result<Loaded, RootsError> {
+        if let Some(file) = &self.ca_file {
+            return named("ca_file", Some(file), &[]);
+        }
+        match self.file.is_some() || !self.dirs.is_empty() {
+            true => named("SSL_CERT_FILE", self.file.as_deref(), &self.dirs),
+            false => self.system(),
+        }
     }
-}
 
-fn read(file: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
-    let fault = |fault| RootsError::CaFile { file: file.to_owned(), fault };
-    let text = contents(file).map_err(|error| fault(Fault::Unreadable(error)))?;
-    let certificates = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| fault(Fault::Damaged(error)))?;
-    let (usable, _) =
-        RootCertStore::empty().add_parsable_certificates(certificates.iter().cloned());
-    if usable == 0 {
-        return Err(fault(Fault::Empty));
-    }
-    Ok(certificates)
-}
-
-/// A pipe in its place must not hold up the request, for which there would be no end, nor a device
-/// fill the memory.
-fn contents(file: &Path) -> io::Result<Vec<u8>> {
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
-    let file = File::options().read(true).custom_flags(flags).open(file)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    let mut text = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(io::Error::other("longer than 4 MiB"));
-    }
-    Ok(text)
-}
-
-/// No root certificates, so no server can be trusted.
-#[derive(Debug)]
-pub enum RootsError {
-    /// The configured file gives none.
-    CaFile {
-        /// `ca_file`.
-        file: PathBuf,
-        /// Why.
-        fault: Fault,
-    },
-    /// The system has no bundle, and this build no roots of its own.
-    NoBundle,
-}
-
-/// What is wrong with a `ca_file`.
-#[derive(Debug)]
-pub enum Fault {
-    /// It cannot be read.
-    Unreadable(io::Error),
-    /// It is no PEM.
-    Damaged(pem::Error),
-    /// It has no certificate that can be used.
-    Empty,
-}
-
-impl fmt::Display for RootsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::CaFile { file, fault } = self else {
-            return f.write_str(
-                "this system has no bundle of root certificates, and none are compiled in: install \
-                 ca-certificates, or name a file as ca_file in [server]",
-            );
-        };
-        write!(f, "ca_file {} ", file.display())?;
-        f.write_str(match fault {
-            Fault::Unreadable(_) => "cannot be read",
-            Fault::Damaged(_) => "is damaged",
-            Fault::Empty => "has no usable certificate in it (PEM, -----BEGIN CERTIFICATE-----)",
+    /// What is readable of the system's certificates; damage is never taken for their absence.
+    fn system(&self) -> Result<Loaded, RootsError> {
+        let mut reader = Reader::of_anybodys_files();
+        let mut problem = None;
+        for path in self.bundles.iter().filter(|path| is_there(path)) {
+            let read = match reader.file(path) {
+                Ok(bundle) if bundle.is_empty() => Err(Fault::Empty),
+                read => read,
+            };
+            let read = read.map(|bundle| (path.clone(), bundle));
+            let found = usable([read.map_err(|fault| (path.clone(), fault))], &mut problem);
+            if !found.is_empty() {
+                return Ok(counted(found, path, problem));
+            }
+        }
+        for path in self.directories.iter().filter(|path| is_there(path)) {
+            let files = reader.directory(path).unwrap_or_else(|fault| vec![Err(fault)]);
+            let found = usable(files, &mut problem);
+            if !found.is_empty() {
+                return Ok(counted(found, path, problem));
+            }
+        }
+        if !self.compiled_in {
+            return Err(problem.map_or(RootsError::NoBundle, RootsError::NothingUsable));
+        }
+        Ok(Loaded {
+            roots: Roots::CompiledIn,
+            from: "compiled in".to_owned(),
+            damage: problem.map(|problem| format!("{problem}; those compiled in count")),
         })
     }
 }
 
-impl Error for RootsError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::CaFile { fault: Fault::Unreadable(error), .. } => Some(error),
-            Self::CaFile { fault: Fault::Damaged(error), .. } => Some(error),
-            Self::CaFile { fault: Fault::Empty, .. } | Self::NoBundle => None,
+/// The certificates of files that were named: all of them, or none.
+fn named(what: &'static str, file: Option<&Path>, dirs: &[PathBuf]) -> Result<Loaded, RootsError> {
+    let mut reader = Reader::of_trusted_files();
+    let mut found = Vec::new();
+    let mut add = |what, path: PathBuf, bundle: Bundle| {
+        if bundle.damaged > 0 {
+            return Err(RootsError::Named { what, path, fault: Fault::Damaged(bundle.cause) });
+        }
+        found.extend(bundle.certificates);
+        Ok(())
+    };
+    if let Some(file) = file {
+        let fault = |fault| RootsError::Named { what, path: file.to_owned(), fault };
+        let bundle = reader.file(file).map_err(fault)?;
+        if bundle.certificates.is_empty() && bundle.damaged == 0 {
+            return Err(fault(Fault::Empty));
+        }
+        add(what, file.to_owned(), bundle)?;
+    }
+    let fault = |(path, fault)| RootsError::Named { what: "SSL_CERT_DIR", path, fault };
+    for dir in dirs {
+        for read in reader.directory(dir).map_err(fault)? {
+            let (path, bundle) = read.map_err(fault)?;
+            add("SSL_CERT_DIR", path, bundle)?;
         }
     }
+    let first = file.map(|file| (what, file));
+    let named = first.into_iter().chain(dirs.iter().map(|dir| ("SSL_CERT_DIR", dir.as_path())));
+    let named: Vec<_> = named.map(|(what, path)| format!("{what} {}", path.display())).collect();
+    match dirs.first().filter(|_| found.is_empty()) {
+        Some(dir) => Err(fault((dir.clone(), Fault::Empty))),
+        None => Ok(Loaded { roots: Roots::Found(found), from: named.join(" and "), damage: None }),
+    }
+}
+
+/// What can be used of the system's files; `problem` is the first that is wrong with one.
+fn usable(
+    files: impl IntoIterator<Item = Result<(PathBuf, Bundle), (PathBuf, Fault)>>,
+    problem: &mut Option<String>,
+) -> Vec<CertificateDer<'static>> {
+    let mut found = Vec::new();
+    for file in files {
+        let (path, wrong) = match file {
+            Ok((path, bundle)) => {
+                let lost = bundle.damaged + bundle.unusable;
+                found.extend(bundle.certificates);
+                (path, (lost > 0).then(|| format!("are damaged ({lost} cannot be used)")))
+            }
+            Err((path, Fault::Unreadable(error))) => {
+                (path, Some(format!("cannot be read: {error}")))
+            }
+            Err((path, _)) => (path, Some("cannot be used: they hold no certificate".to_owned())),
+        };
+        if let Some(wrong) = wrong {
+            let path = path.display();
+            problem.get_or_insert_with(|| format!("the root certificates in {path} {wrong}"));
+        }
+    }
+    found
+}
+
+fn counted(found: Vec<CertificateDer<'static>>, path: &Path, problem: Option<String>) -> Loaded {
+    let (count, from) = (found.len(), format!("the system's bundle {}", path.display()));
+    let damage = problem.map(|problem| format!("{problem}; {count} from {} count", path.display()));
+    Loaded { roots: Roots::Found(found), from, damage }
+}
+
+/// Whatever is there is no absence: a link to nowhere, a directory that is closed to us.
+fn is_there(path: &Path) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    path.symlink_metadata()
+        .map_err(|error| error.kind())
+        .map_or_else(|kind| !matches!(kind, NotFound | NotADirectory), |_| true)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    fn file(content: &[u8]) -> (tempfile::TempDir, PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ca.pem");
-        fs::write(&path, content).unwrap();
-        (dir, path)
-    }
-
-    fn pem(name: &str) -> String {
-        rcgen::generate_simple_self_signed([name.to_owned()]).unwrap().cert.pem()
-    }
-
-    #[test]
-    fn every_certificate_of_a_ca_file_counts() {
-        let (_dir, path) = file(format!("# two\n{}\n{}", pem("a.test"), pem("b.test")).as_bytes());
-        let Ok(Roots::Found(found)) = load(Some(&path)) else { panic!("certificates") };
-        assert_eq!(found.len(), 2);
-    }
-
-    #[test]
-    fn a_ca_file_without_certificates_is_an_error_that_names_it() {
-        let der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        for (content, words) in [
-            ("", "has no usable certificate"),
-            ("no PEM", "has no usable certificate"),
-            (der, "has no usable certificate"),
-            ("-----BEGIN CERTIFICATE-----\n%%\n-----END CERTIFICATE-----\n", "is damaged"),
-            ("-----BEGIN CERTIFICATE-----\nAAAA\n", "is damaged"),
-        ] {
-            let (_dir, path) = file(content.as_bytes());
-            let Err(error) = load(Some(&path)) else { panic!("{content:?}") };
-            assert!(error.to_string().contains(words), "{content:?}: {error}");
-            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_ca_file_that_is_not_there_is_an_error_with_its_cause() {
-        let Err(error) = load(Some(Path::new("/nowhere/ca.pem"))) else { panic!("an error") };
-        assert_eq!(error.to_string(), "ca_file /nowhere/ca.pem cannot be read");
-        assert!(error.source().unwrap().to_string().contains("No such file"));
-    }
-
-    #[test]
-    fn a_pipe_or_an_endless_device_as_ca_file_is_an_error_and_nothing_waits() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ca.pem");
-        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
-        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).unwrap();
-        for path in [&path, Path::new("/dev/zero")] {
-            let Err(error) = load(Some(path)) else { panic!("an error") };
-            assert_eq!(error.source().unwrap().to_string(), "not a regular file");
-        }
-    }
-
-    #[test]
-    fn a_device_without_a_bundle_uses_the_roots_compiled_in() {
-        let bundle = vec![CertificateDer::from(vec![1])];
-        assert!(matches!(system(vec![], true), Ok(Roots::CompiledIn)));
-        assert!(matches!(system(bundle, true), Ok(Roots::Found(_))));
-    }
-
-    #[test]
-    fn a_build_without_roots_says_so_on_a_device_without_a_bundle() {
-        let Err(error) = system(vec![], false) else { panic!("an error") };
-        assert!(error.to_string().contains("none are compiled in"), "{error}");
-    }
-}
+mod tests;

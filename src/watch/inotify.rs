@@ -45,6 +45,8 @@ pub(super) struct Files {
     inotify: OwnedFd,
     files: Vec<File>,
     watches: Vec<i32>,
+    /// The files that cannot be watched, of which that has been said.
+    unwatched: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -64,8 +66,14 @@ struct Anchor {
 
 impl Files {
     pub(super) fn new() -> io::Result<Self> {
-        let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        Ok(Self { inotify, files: Vec::new(), watches: Vec::new() })
+        let (files, watches, unwatched) = (Vec::new(), Vec::new(), Vec::new());
+        match init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK) {
+            Ok(inotify) => Ok(Self { inotify, files, watches, unwatched }),
+            Err(error @ Errno::MFILE) => Err(io::Error::other(format!(
+                "{error}: this user has no inotify instance left (fs.inotify.max_user_instances)"
+            ))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Watches these files and no others. One that was watched before loses no event.
@@ -78,7 +86,8 @@ impl Files {
     fn look_up(&mut self) -> Vec<PathBuf> {
         let mut changed = Vec::new();
         for file in &mut self.files {
-            let anchor = find(&self.inotify, &file.path, &mut self.watches);
+            let (anchor, obstacle) = find(&self.inotify, &file.path, &mut self.watches);
+            say(&file.path, obstacle, &mut self.unwatched);
             if anchor != file.anchor {
                 let was_there = file.anchor.as_ref().is_some_and(|anchor| anchor.is_the_file);
                 if was_there || file.path.symlink_metadata().is_ok() {
@@ -150,9 +159,42 @@ impl Source for Files {
     }
 }
 
-/// Watches the deepest directory on the way to a file. None where not even the first can be
-/// watched, or where the path ends in no name.
-fn find(inotify: &OwnedFd, file: &Path, watches: &mut Vec<i32>) -> Option<Anchor> {
+/// A directory that cannot be watched though it is there, and why.
+type Obstacle = (PathBuf, Errno);
+
+/// Warns of a file that cannot be watched, once, and tells when it is watched again.
+fn say(file: &Path, obstacle: Option<Obstacle>, unwatched: &mut Vec<PathBuf>) {
+    let said = unwatched.iter().position(|path| path == file);
+    match (obstacle, said) {
+        (Some((dir, error)), None) => {
+            let limit = match error {
+                Errno::NOSPC => {
+                    ": this user has no inotify watch left (fs.inotify.max_user_watches)"
+                }
+                _ => "",
+            };
+            log::warn!(
+                "cannot watch {} for changes, which count at the next reload: {}: {error}{limit}",
+                file.display(),
+                dir.display()
+            );
+            unwatched.push(file.to_owned());
+        }
+        (None, Some(at)) => {
+            unwatched.remove(at);
+            log::info!("{} is watched for changes again", file.display());
+        }
+        _ => {}
+    }
+}
+
+/// Watches the deepest directory on the way to a file. None if not even the first can be watched,
+/// or if the path ends in no name. With what keeps a deeper one from being watched.
+fn find(
+    inotify: &OwnedFd,
+    file: &Path,
+    watches: &mut Vec<i32>,
+) -> (Option<Anchor>, Option<Obstacle>) {
     let mut watch = |dir: &Path, depth: usize| -> Result<i32> {
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         let watch = add_watch(inotify, dir, if depth == 0 { HERE } else { ABOVE })?;
@@ -163,28 +205,28 @@ fn find(inotify: &OwnedFd, file: &Path, watches: &mut Vec<i32>) -> Option<Anchor
     };
     let dirs: Vec<&Path> = file.ancestors().skip(1).collect();
     for look in 1..=LOOKS {
-        let (depth, at) = (0..dirs.len())
-            .find_map(|depth| watch(dirs[depth], depth).ok().map(|watch| (depth, watch)))?;
-        let anchor = |name: &OsStr, is_the_file| {
-            Some(Anchor { watch: at, name: name.to_owned(), is_the_file })
-        };
-        if depth == 0 {
-            return anchor(file.file_name()?, true);
-        }
-        // The next one may have come just before this one was watched: only now does a look count.
-        match watch(dirs[depth - 1], depth - 1) {
-            Ok(_) if look < LOOKS => {}
-            Err(Errno::NOENT | Errno::NOTDIR) | Ok(_) => {
-                return anchor(dirs[depth - 1].file_name()?, false);
-            }
+        let mut obstacle = None;
+        let deepest = (0..dirs.len()).find_map(|depth| match watch(dirs[depth], depth) {
+            Ok(watch) => Some((depth, watch)),
+            Err(Errno::NOENT | Errno::NOTDIR) => None,
             Err(error) => {
-                let dir = dirs[depth - 1].display();
-                log::warn!("cannot watch for changes of files in {dir}: {error}");
-                return anchor(dirs[depth - 1].file_name()?, false);
+                obstacle.get_or_insert_with(|| (dirs[depth].to_owned(), error));
+                None
             }
+        });
+        let Some((depth, at)) = deepest else { return (None, obstacle) };
+        let name = match depth {
+            0 => file.file_name(),
+            _ => dirs[depth - 1].file_name(),
+        };
+        let anchor =
+            name.map(|name| Anchor { watch: at, name: name.to_owned(), is_the_file: depth == 0 });
+        // The next one may have come just before this one was watched: only now does a look count.
+        if depth == 0 || look == LOOKS || watch(dirs[depth - 1], depth - 1).is_err() {
+            return (anchor, obstacle);
         }
     }
-    None
+    (None, None)
 }
 
 #[cfg(test)]

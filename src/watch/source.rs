@@ -28,19 +28,28 @@ pub(super) trait Source {
 pub(super) struct Optional<S> {
     /// What it is for, as in "cannot watch for …".
     what: &'static str,
+    open: Option<fn() -> io::Result<S>>,
     source: Option<S>,
 }
 
 impl<S> Optional<S> {
     pub(super) fn none(what: &'static str) -> Self {
-        Self { what, source: None }
+        Self { what, open: None, source: None }
     }
 
-    /// Where the source could not be opened, says so at this level.
-    pub(super) fn new(what: &'static str, level: Level, source: io::Result<S>) -> Self {
-        let source =
-            source.inspect_err(|error| log::log!(level, "cannot watch for {what}: {error}")).ok();
-        Self { what, source }
+    /// Opens the source. If that fails, says so at this level.
+    pub(super) fn new(what: &'static str, level: Level, open: fn() -> io::Result<S>) -> Self {
+        let said = |error: &io::Error| log::log!(level, "cannot watch for {what}: {error}");
+        Self { what, open: Some(open), source: open().inspect_err(said).ok() }
+    }
+
+    /// Opens the source if it is not there: what kept it from being opened may have passed.
+    pub(super) fn retry(&mut self) {
+        let Some(open) = self.open.filter(|_| self.source.is_none()) else { return };
+        if let Ok(source) = open() {
+            log::info!("watching for {} again", self.what);
+            self.source = Some(source);
+        }
     }
 
     pub(super) fn set(&mut self, source: Option<S>) {
@@ -87,20 +96,26 @@ mod tests {
     }
 
     #[test]
-    fn an_optional_source_that_fails_is_no_longer_waited_for_and_a_vital_one_is_an_error() {
+    fn an_optional_source_that_fails_is_waited_for_again_after_a_retry_and_a_vital_one_is_an_error()
+    {
         let mut vital = Broken(io::pipe().unwrap().0);
         assert!(vital.give_up(io::Error::other("broken")).is_err());
-        let mut optional = Optional::new("x", Level::Warn, Ok(vital));
+        let open = || Ok(Broken(io::pipe()?.0));
+        let mut optional = Optional::new("x", Level::Warn, open);
         assert!(optional.fd().is_some());
         let error = optional.take(&mut Vec::new()).unwrap_err();
         optional.give_up(error).unwrap();
         assert!(optional.fd().is_none());
         optional.take(&mut Vec::new()).unwrap();
+        optional.retry();
+        assert!(optional.fd().is_some());
     }
 
     #[test]
     fn a_source_that_cannot_be_opened_is_not_waited_for() {
-        let denied = Err::<Broken, _>(io::ErrorKind::PermissionDenied.into());
-        assert!(Optional::new("x", Level::Info, denied).fd().is_none());
+        let denied = || Err::<Broken, _>(io::ErrorKind::PermissionDenied.into());
+        let mut optional = Optional::new("x", Level::Info, denied);
+        optional.retry();
+        assert!(optional.fd().is_none());
     }
 }

@@ -70,7 +70,7 @@ fn the_watchdog_asks_again_and_again_until_it_is_taken_back() {
 
 #[test]
 fn a_file_that_is_made_by_another_thread_wakes() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::support::scratch("tokend-watch-").unwrap();
     let file = dir.path().join("not/yet/there");
     let mut watch = Watch::new().unwrap();
     watch.set_files(std::slice::from_ref(&file));
@@ -140,7 +140,7 @@ fn a_flood_of_changes_that_no_buffer_holds_ends_with_a_return() {
     let changes: String = (0..4000)
         .map(|n| format!("address add 192.0.{}.{}/32 dev lo\n", n / 250, 1 + n % 250))
         .collect();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::support::scratch("tokend-watch-").unwrap();
     let file = dir.path().join("changes");
     std::fs::write(&file, changes).unwrap();
     ip(&format!("-batch {}", file.display()));
@@ -163,6 +163,65 @@ fn nobody_but_the_kernel_is_believed() {
     let all = SocketAddrNetlink::new(0, libc::RTMGRP_IPV4_ROUTE.cast_unsigned());
     sendto(&pretender, &[0; 16], SendFlags::empty(), &all).unwrap();
     assert_quiet(&mut watch);
+}
+
+/// The limits of a user namespace, whose users no other test shares.
+const WATCHES: &str = "/proc/sys/user/max_inotify_watches";
+const INSTANCES: &str = "/proc/sys/user/max_inotify_instances";
+
+#[test]
+fn a_file_without_an_inotify_watch_is_warned_of_once_and_watched_from_the_next_reload_on() {
+    if !is_child() {
+        let told = on_limits_of_its_own();
+        let warning = "no inotify watch left (fs.inotify.max_user_watches)";
+        assert_eq!(told.matches(warning).count(), 1, "{told}");
+        assert_eq!(told.matches("statement is watched for changes again").count(), 1, "{told}");
+        return;
+    }
+    tokend::logging::start(tokend::logging::Target::Stderr, log::LevelFilter::Info);
+    let dir = crate::support::scratch("tokend-watch-").unwrap();
+    let file = dir.path().join("statement");
+    std::fs::write(WATCHES, "0").unwrap();
+    let mut watch = Watch::new().unwrap();
+    for _ in 0..3 {
+        watch.set_files(std::slice::from_ref(&file));
+    }
+    std::fs::write(&file, "1").unwrap();
+    assert_quiet(&mut watch);
+    std::fs::write(WATCHES, "100").unwrap();
+    watch.set_files(std::slice::from_ref(&file));
+    std::fs::write(&file, "2").unwrap();
+    assert_woken(&mut watch, Woken::File(file));
+}
+
+#[test]
+fn without_an_inotify_instance_the_watch_begins_all_the_same_and_has_one_from_the_next_reload_on() {
+    if !is_child() {
+        let told = on_limits_of_its_own();
+        let warning = "no inotify instance left (fs.inotify.max_user_instances)";
+        assert_eq!(told.matches(warning).count(), 1, "{told}");
+        assert_eq!(told.matches("watching for changes of files again").count(), 1, "{told}");
+        return;
+    }
+    tokend::logging::start(tokend::logging::Target::Stderr, log::LevelFilter::Info);
+    let dir = crate::support::scratch("tokend-watch-").unwrap();
+    let file = dir.path().join("statement");
+    std::fs::write(INSTANCES, "0").unwrap();
+    let mut watch = Watch::new().unwrap();
+    watch.set_files(std::slice::from_ref(&file));
+    std::fs::write(&file, "1").unwrap();
+    assert_quiet(&mut watch);
+    std::fs::write(INSTANCES, "10").unwrap();
+    watch.set_files(std::slice::from_ref(&file));
+    std::fs::write(&file, "2").unwrap();
+    assert_woken(&mut watch, Woken::File(file));
+}
+
+/// Runs the test that calls this in a user namespace, and returns what it has logged.
+fn on_limits_of_its_own() -> String {
+    let mut unshare = child::command(child::find("unshare", "util-linux").unwrap());
+    unshare.args(["--user", "--map-root-user"]);
+    passes(this_test_by(unshare))
 }
 
 fn in_a_network_of_its_own() {

@@ -39,14 +39,22 @@ pub struct Home {
 impl Home {
     /// With these applications.
     pub fn new(applications: &[&str]) -> Self {
+        Self::at("[::]:443", &Certificates::of(HOST).unwrap(), applications)
+    }
+
+    /// With a server that listens there alone, and has these certificates. `six(1)` and `six(2)` are
+    /// addresses of the world.
+    pub fn at(listens: &'static str, certificates: &Certificates, applications: &[&str]) -> Self {
         let world = World::new();
         world.ip(&format!("address add {FOUR}/32 dev lo"));
         world.ip("address add 198.51.100.53/32 dev lo");
-        let listener = world.run(|| TcpListener::bind("[::]:443").unwrap());
-        let certificates = Certificates::of(HOST).unwrap();
+        for n in [1, 2] {
+            world.ip(&format!("-6 address add {}/128 dev lo nodad", six(n)));
+        }
+        let listener = world.run(move || TcpListener::bind(listens).unwrap());
         let options = Options { throttle: false, ..Options::default() };
         let authority =
-            Authority::start_on(listener, HOST.to_owned(), &certificates, options).unwrap();
+            Authority::start_on(listener, HOST.to_owned(), certificates, options).unwrap();
         let dns = name_server(&world, "198.51.100.53:53", four_alone());
         set_resolver(RESOLVER);
         let bus = Bus::start().unwrap();

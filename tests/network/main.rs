@@ -12,9 +12,12 @@ mod hosts;
 mod support;
 
 mod backoff;
+mod bundles;
 mod connection;
+mod families;
 mod lookup;
 mod other_link;
+mod silence;
 
 use support::player::{Change, Changes};
 

@@ -31,6 +31,16 @@ impl Certificates {
         Self::make(&[host], (1975, 4096)).map_err(failure)
     }
 
+    /// For this host, and so large that no packet holds the server's part of a handshake.
+    ///
+    /// # Errors
+    /// No key or no certificate can be made.
+    pub fn large_of(host: &str) -> Result<Self, Failure> {
+        let names: Vec<String> = (0..60).map(|n| format!("host-{n}.of-a-cdn.invalid")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).chain([host]).collect();
+        Self::make(&names, (1975, 4096)).map_err(failure)
+    }
+
     /// For another host: a client must refuse it.
     pub fn of_another_host() -> Result<Self, Failure> {
         Self::make(&["elsewhere.invalid"], (1975, 4096)).map_err(failure)

@@ -16,21 +16,25 @@ pub(super) fn check(server: &Server, findings: &mut Findings) {
     };
     finding.value(origin.0.as_str());
 
-    let from = ca_file.as_ref().map_or_else(
-        || "the system's bundle".to_owned(),
-        |file| format!("ca_file {}", file.display()),
-    );
-    match roots::load(ca_file.as_deref()) {
-        Ok(Roots::Found(found)) => {
-            let message = format!("{} root certificates from {from}", found.len());
-            findings.ok("server", message).origin(from);
-        }
-        Ok(Roots::CompiledIn) => {
-            let message = "this system has no bundle of root certificates: those compiled in count";
-            findings.ok("server", message).origin("compiled in");
-        }
+    let loaded = match roots::load(ca_file.as_deref()) {
+        Ok(loaded) => loaded,
         Err(error) => {
-            findings.error("server", chain(&error)).origin(from);
+            findings.error("server", chain(&error));
+            return;
         }
+    };
+    if let Some(damage) = &loaded.damage {
+        findings.warning("server", damage);
+    }
+    match loaded.roots {
+        Roots::Found(found) => {
+            let message = format!("{} root certificates from {}", found.len(), loaded.from);
+            findings.ok("server", message).origin(loaded.from);
+        }
+        Roots::CompiledIn if loaded.damage.is_none() => {
+            let message = "this system has no bundle of root certificates: those compiled in count";
+            findings.ok("server", message).origin(loaded.from);
+        }
+        Roots::CompiledIn => {}
     }
 }

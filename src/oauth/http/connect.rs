@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! From a name to a TLS connection, under one deadline: ureq's own pieces lack a limit on the
-//! number of lookups that hang, on http to other machines, on addresses that do not answer, and on
-//! a peer that reads slowly.
+//! From a name to a TLS connection, under one deadline: ureq's own pieces lack a limit on lookups
+//! that hang, on http to other machines, on addresses that do not answer, and on a peer that reads
+//! slowly.
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use std::{fmt, thread};
 
 use ureq::Timeout;
 use ureq::config::Config;
@@ -21,7 +19,8 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector, Transport,
 };
 
-use super::race::connect_any;
+use super::names::{NAMES, Questions};
+use super::race::{Lost, connect_any};
 
 /// Where an exchange ended before anything of the request was sent. Wrapped in
 /// [`ureq::Error::Other`].
@@ -59,99 +58,65 @@ impl From<Unsent> for ureq::Error {
     }
 }
 
-// ---- name to addresses ----------------------------------------------------------------------
-
-/// The most lookups that may hang at once: each is a thread that only the system's resolver ends.
-const MAX_LOOKUPS: usize = 8;
-/// The lookups under way in this process.
-static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
-
-/// The most addresses of a name that are tried; ureq holds no more.
-const MAX_ADDRESSES: usize = 16;
-
-/// The system's resolver, with a time limit.
+/// Finds no addresses: that belongs to the race for a connection. ureq asks for some all the same.
 #[derive(Debug)]
-pub(super) struct Lookup;
+pub(super) struct NoResolver;
 
-impl Resolver for Lookup {
+impl Resolver for NoResolver {
     fn resolve(
         &self,
-        uri: &Uri,
+        _: &Uri,
         _: &Config,
-        timeout: NextTimeout,
+        _: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        let port = uri.port_u16().unwrap_or(if is_https(uri) { 443 } else { 80 });
-        let found = match host.parse::<IpAddr>() {
-            Ok(ip) => vec![SocketAddr::new(ip, port)],
-            Err(_) => look_up(host, port, *timeout.after, &LOOKUPS).map_err(Unsent::Lookup)?,
-        };
-        if found.is_empty() {
-            return Err(Unsent::Lookup(ureq::Error::HostNotFound).into());
-        }
-        if !is_https(uri) && !found.iter().all(|address| is_loopback(address.ip())) {
-            return Err(Unsent::NotLoopback.into());
-        }
-        let mut addresses = self.empty();
-        found.into_iter().take(MAX_ADDRESSES).for_each(|address| addresses.push(address));
-        Ok(addresses)
+        Ok(self.empty())
     }
 }
 
-fn is_https(uri: &Uri) -> bool {
-    uri.scheme_str() == Some("https")
+// ---- a name to a connection -----------------------------------------------------------------
+
+/// Connects to whichever address of the server answers first.
+#[derive(Debug)]
+pub(super) struct Tcp {
+    suspects: Vec<SocketAddr>,
+    connected: Arc<OnceLock<SocketAddr>>,
+}
+
+impl Tcp {
+    /// These addresses are tried last. The address that a connection is made to goes to
+    /// `connected`.
+    pub(super) fn new(suspects: Vec<SocketAddr>, connected: Arc<OnceLock<SocketAddr>>) -> Self {
+        Self { suspects, connected }
+    }
+
+    fn race(&self, uri: &Uri, deadline: &Deadline) -> Result<TcpStream, Unsent> {
+        let https = uri.scheme_str() == Some("https");
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let questions = match host.parse::<IpAddr>() {
+            Ok(ip) => Questions::answered(&[SocketAddr::new(ip, port)]),
+            Err(_) => NAMES.ask(host, port),
+        };
+        let questions = questions.map_err(|error| Unsent::Lookup(error.into()))?;
+        let allowed = |ip| https || is_loopback(ip);
+        let left = || deadline.left().ok();
+        connect_any(&questions, allowed, self.suspects.clone(), left).map_err(|lost| match lost {
+            Lost::Lookup(error) => Unsent::Lookup(match error.kind() {
+                io::ErrorKind::TimedOut if questions.are_all_unasked() => {
+                    io::Error::other("earlier name lookups still hang").into()
+                }
+                io::ErrorKind::NotFound => ureq::Error::HostNotFound,
+                _ => timed(error),
+            }),
+            Lost::Forbidden => Unsent::NotLoopback,
+            Lost::Connect(error) => Unsent::Connect(timed(error)),
+        })
+    }
 }
 
 pub(super) fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
-
-/// `getaddrinfo` cannot be told a limit or be interrupted, so it gets a thread, which outlives the
-/// request where it hangs.
-fn look_up(
-    host: &str,
-    port: u16,
-    limit: Duration,
-    under_way: &'static AtomicUsize,
-) -> Result<Vec<SocketAddr>, ureq::Error> {
-    let place = Place::take(under_way)
-        .ok_or_else(|| io::Error::other("earlier name lookups still hang"))?;
-    let (tell, told) = mpsc::channel();
-    let host = host.to_owned();
-    thread::Builder::new().name("lookup".into()).spawn(move || {
-        let _place = place;
-        let found = (host.as_str(), port).to_socket_addrs();
-        // Nobody listens any more where the limit has passed.
-        let _ = tell.send(found.map(Iterator::collect));
-    })?;
-    match told.recv_timeout(limit) {
-        Ok(found) => Ok(found?),
-        Err(RecvTimeoutError::Timeout) => Err(ureq::Error::Timeout(Timeout::Global)),
-        Err(RecvTimeoutError::Disconnected) => Err(ureq::Error::HostNotFound),
-    }
-}
-
-/// One of the [`MAX_LOOKUPS`], until it is dropped.
-struct Place(&'static AtomicUsize);
-
-impl Place {
-    fn take(taken: &'static AtomicUsize) -> Option<Self> {
-        let more = |taken: usize| (taken < MAX_LOOKUPS).then_some(taken + 1);
-        taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(taken))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-// ---- addresses to a connection --------------------------------------------------------------
-
-/// Connects to whichever address answers first.
-#[derive(Debug)]
-pub(super) struct Tcp;
 
 impl<In: Transport> Connector<In> for Tcp {
     type Out = Stream;
@@ -163,9 +128,11 @@ impl<In: Transport> Connector<In> for Tcp {
     ) -> Result<Option<Stream>, ureq::Error> {
         let clock = details.current_time.clone();
         let deadline = Deadline { clock, end: details.now + details.timeout.after };
-        let stream = connect_any(&details.addrs, || deadline.left().ok())
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|error| Unsent::Connect(timed(error)))?;
+        let stream = self.race(details.uri, &deadline)?;
+        let connected = stream.peer_addr().and_then(|peer| stream.set_nodelay(true).map(|()| peer));
+        let peer = connected.map_err(|error| Unsent::Connect(error.into()))?;
+        // One agent makes one connection.
+        let _ = self.connected.set(peer);
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         Ok(Some(Stream { stream, buffers, deadline }))
@@ -273,6 +240,7 @@ impl<In: Transport> Connector<In> for Tls {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -294,18 +262,6 @@ mod tests {
         for ip in ["0.0.0.0", "10.0.0.1", "192.0.2.1", "::", "fe80::1", "::ffff:10.0.0.1"] {
             assert!(!is_loopback(ip.parse().unwrap()), "{ip}");
         }
-    }
-
-    #[test]
-    fn a_name_lookup_beyond_the_limit_is_refused_until_a_place_comes_free_again() {
-        static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
-        let taken: Vec<_> = std::iter::from_fn(|| Place::take(&UNDER_WAY)).collect();
-        assert_eq!(taken.len(), MAX_LOOKUPS);
-        let look_up = || look_up("localhost", 1, Duration::from_secs(60), &UNDER_WAY);
-        let error = look_up().unwrap_err();
-        assert!(error.to_string().contains("earlier name lookups still hang"), "{error}");
-        drop(taken);
-        assert!(!look_up().unwrap().is_empty());
     }
 
     #[test]

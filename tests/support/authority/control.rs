@@ -2,6 +2,7 @@
 //! What a test tells the server, and what it asks it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -84,7 +85,10 @@ impl Authority {
     /// # Errors
     /// The file cannot be written.
     pub fn trust(&self, certificates: &Certificates) -> Result<(), Failure> {
+        // tokend refuses a file that others can write, as some umasks would have it.
+        let mode = fs::Permissions::from_mode(0o644);
         fs::write(self.ca_file(), &certificates.ca_pem)
+            .and_then(|()| fs::set_permissions(self.ca_file(), mode))
             .map_err(|error| Failure::new("cannot write ca.pem", error))
     }
 

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -96,7 +97,9 @@ impl Pki {
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
-        std::fs::write(dir.path().join("ca.pem"), issuer.pem()).unwrap();
+        let (path, mode) = (dir.path().join("ca.pem"), std::fs::Permissions::from_mode(0o644));
+        std::fs::write(&path, issuer.pem()).unwrap();
+        std::fs::set_permissions(&path, mode).unwrap();
         Self { issuer, dir }
     }
 
