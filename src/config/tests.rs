@@ -72,6 +72,7 @@ fn what_is_left_out_has_the_defaults_of_the_contract() {
         Settings {
             server: Server {
                 origin: Origin("https://api.auth.adobe.com".into()),
+                same_server_as: vec![],
                 ca_file: None,
                 timeout: Duration::from_secs(15),
                 user_agent: None,
@@ -130,6 +131,7 @@ fn every_key_of_the_settings_is_read() {
         Settings {
             server: Server {
                 origin: Origin("https://sp.auth.example:8443".into()),
+                same_server_as: vec![],
                 ca_file: Some(device.path("etc/ca.pem")),
                 timeout: Duration::from_secs(300),
                 user_agent: Some("Player/1.0 (TV)".into()),
