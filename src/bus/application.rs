@@ -206,7 +206,10 @@ mod tests {
     #[test]
     fn an_error_code_is_cut_down_to_what_may_stand_in_a_log() {
         let token = "eyJ0b2tlbiI6MX0.c2lnbmF0dXJl";
-        assert_eq!(printable("invalid_access_token_service_provider", token), "invalid_access_token_service_provider");
+        assert_eq!(
+            printable("invalid_access_token_service_provider", token),
+            "invalid_access_token_service_provider"
+        );
         assert_eq!(printable("a\nb\u{1b}[31mé c", token), "ab[31m c");
         assert_eq!(printable(&"x".repeat(1000), token).len(), 64);
     }

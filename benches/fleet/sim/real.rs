@@ -201,6 +201,7 @@ impl Real {
             Answer::InvalidClient => {
                 Failure::InvalidClient { status: 400, description: String::new() }
             }
+            Answer::ClientError => Failure::ClientError { reason: "403 with a page".to_owned() },
             Answer::Throttled => Failure::Throttled { status: 429, retry_after: None },
             Answer::Unreachable => {
                 Failure::Unavailable { reason: "no connection".to_owned(), tls: false, sent: false }

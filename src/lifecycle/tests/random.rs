@@ -252,8 +252,7 @@ impl Observer {
         if attempts.is_none_or(|attempts| attempts.refusals == 0) {
             // All names of the server are one.
             let servers = &self.world.policy.servers;
-            self.refusals
-                .retain(|(a, s, o), _| (&*a, &*s) != (app, statement) || !servers.contains(o));
+            self.refusals.retain(|(a, s, o), _| (a, s) != (app, statement) || !servers.contains(o));
         }
     }
 
