@@ -315,7 +315,8 @@ impl Lifecycle {
             return;
         }
         app.asked = Some((now.boot, true));
-        let valid = app.usable_for(now.boot).is_some();
+        // One that was reported may be good elsewhere, and nobody can rely on that.
+        let valid = app.usable_for(now.boot).is_some() && app.reported.is_none();
         let least = self.policy.reregister_after;
         let mut attempts = app.attempts(flight.statement, &servers);
         let had_enough = limits::refused_enough(&attempts, least, valid);
