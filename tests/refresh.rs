@@ -206,6 +206,6 @@ fn a_reported_token_is_served_again_after_a_failed_try_and_replaces_nothing() {
     assert_eq!(player.get_token("cinema", 0).unwrap().0, token);
     let properties = player.properties("cinema");
     assert_eq!((properties.state.as_str(), properties.token_number), ("ready", 1));
-    assert!(properties.expires_at >= expires_at);
+    assert!(properties.expires_at.abs_diff(expires_at) <= 5, "as long as the server says");
     assert_eq!(home.authority.count(Endpoint::Token), 3);
 }
