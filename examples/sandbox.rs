@@ -114,13 +114,14 @@ fn run(options: &options::Options, events: &Events) -> Result<(), Stop> {
 
     say("Starting tokend. Waiting until it has its name on the bus (READY=1).");
     device.lines().listen(events.lines_of("tokend"));
+    let tokend = device.spawn()?;
     let mut stage = Stage {
         events,
         authority: &authority,
         bus: &bus,
-        device: &device,
+        device: &mut device,
         statement,
-        tokend: Some(device.spawn()?),
+        tokend: Some(tokend),
         stand_in: None,
         scene: scenes::SERVE.name,
     };
@@ -137,7 +138,7 @@ fn run(options: &options::Options, events: &Events) -> Result<(), Stop> {
 }
 
 fn with_daemon(options: &options::Options, stage: &mut Stage<'_>) -> Result<(), Stop> {
-    let (events, authority, device) = (stage.events, stage.authority, stage.device);
+    let (events, authority) = (stage.events, stage.authority);
     if let Some(tokend) = &stage.tokend {
         tokend.notified().listen(events.notifications());
     }
@@ -173,7 +174,7 @@ fn with_daemon(options: &options::Options, stage: &mut Stage<'_>) -> Result<(), 
         return Ok(());
     }
     say("The sandbox is up. To try in another terminal, as this user:");
-    try_it::lines(options, device, authority).iter().for_each(|line| show(line));
+    try_it::lines(options, stage.device, authority).iter().for_each(|line| show(line));
     if options.system_like {
         return play(stage);
     }

@@ -92,6 +92,8 @@ pub enum BusEvent {
     Reload {
         /// To be answered with [`Answer::Done`].
         call: CallId,
+        /// By root: it ends waits.
+        root: bool,
     },
     /// `Forget`, by root.
     Forget {

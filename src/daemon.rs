@@ -19,7 +19,7 @@ use crate::cli::chain;
 use crate::clock::{self, ConfirmedBy};
 use crate::config::{self, Application, Settings, Source, Statement};
 use crate::device::DeviceInfo;
-use crate::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId};
+use crate::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId, Servers};
 use crate::map::Map;
 use crate::model::{AppId, Credentials};
 use crate::oauth::{AccessToken, Failure};
@@ -219,7 +219,8 @@ impl Daemon {
                     }
                     Woken::Reload => {
                         // What is wrong has been logged, and what ran stays in force.
-                        let _ = self.reload();
+                        // Only root and tokend's own user can send the signal.
+                        let _ = self.reload(true);
                     }
                     Woken::Nudged => self.read_mail()?,
                     Woken::Deadline => self.feed(Event::Tick),
@@ -247,11 +248,11 @@ impl Daemon {
                 }
                 Mail::Bus(BusEvent::Replace { app, call, rejected, code }) => {
                     log::info!("{app}: a caller reports a refused token (code {code:?})");
-                    Event::Replace { app, call, rejected }
+                    Event::Replace { app, call, rejected, code }
                 }
                 Mail::Bus(BusEvent::Gone { call }) => Event::Gone { call },
-                Mail::Bus(BusEvent::Reload { call }) => {
-                    let result = self.reload().map(|()| bus::Answer::Done);
+                Mail::Bus(BusEvent::Reload { call, root }) => {
+                    let result = self.reload(root).map(|()| bus::Answer::Done);
                     self.answers.push(BusCommand::Answer { call, result });
                     continue;
                 }
@@ -413,7 +414,10 @@ impl Daemon {
 
 fn policy(settings: &Settings) -> Policy {
     Policy {
-        origin: settings.server.origin.clone(),
+        servers: Servers {
+            url: settings.server.origin.clone(),
+            others: settings.server.same_server_as.clone(),
+        },
         reregister_after: settings.server.reregister_after,
         released: clock::RELEASED,
     }

@@ -33,6 +33,17 @@ pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a write beyond the limit of a file's size fail (EFBIG) instead of ending the process, for
+/// this thread and those that it spawns: a signal that stays blocked is as good as one that is
+/// ignored. `main` calls it first.
+///
+/// # Errors
+/// Never, as far as pthread_sigmask(3) is documented.
+pub fn block_file_size_signal() -> io::Result<()> {
+    use nix::sys::signal::{SigSet, Signal};
+    Ok(SigSet::from(Signal::SIGXFSZ).thread_block()?)
+}
+
 /// Makes this process not dumpable (other processes of the same user can neither trace it nor read
 /// its memory), takes core files away for good, and creates files for this user alone (umask
 /// 0077). Holds for all threads; a child keeps the limit and the umask, but is dumpable again after

@@ -16,6 +16,10 @@ static HEAP: ZeroAlloc<System> = ZeroAlloc(System);
 fn main() -> ExitCode {
     // Before anything can panic, whatever the build does with a panic.
     tokend::harden::end_on_panic();
+    // Before any thread is started: a limit is a write error, whatever writes.
+    if let Err(error) = tokend::harden::block_file_size_signal() {
+        eprintln!("tokend: cannot block SIGXFSZ: {error}");
+    }
     match cli::parse(std::env::args_os().skip(1)) {
         Ok(Command::Run(options)) => run(*options),
         Ok(command) => cli::execute(command),

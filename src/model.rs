@@ -75,6 +75,16 @@ impl std::error::Error for BadAppId {}
 #[serde(try_from = "String", into = "String")]
 pub struct StatementDigest(pub [u8; 32]);
 
+impl StatementDigest {
+    /// The first 8 digits: enough for a person to tell one from the other.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(8);
+        text
+    }
+}
+
 impl fmt::Display for StatementDigest {
     /// 64 lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -225,6 +235,12 @@ impl Stamp {
         Self { boot_id: boot_id.clone(), boot: now.boot, wall: now.wall, confirmed: now.confirmed }
     }
 
+    /// A moment of this boot that is still to come was stamped in another time namespace.
+    #[must_use]
+    pub fn is_to_come(&self, boot_id: &BootId, now: Now) -> bool {
+        self.boot_id == *boot_id && self.boot > now.boot
+    }
+
     /// The time that has passed since this moment, and certainly so: in another boot, the wall
     /// clock counts only where both its readings are vouched for; else the time since boot does.
     #[must_use]
@@ -299,6 +315,21 @@ pub struct Attempts {
     /// When the last of them came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Stamp>,
+    /// Answers that may have made a client and gave no credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<Unusable>,
+}
+
+/// Registrations in a row that the server answered with a 2xx without usable credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unusable {
+    /// How many.
+    pub count: u32,
+    /// When the last of them came.
+    pub last: Stamp,
+    /// Root has ended one of their waits by a reload; no further one ends so.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// Everything that the store has of one application.

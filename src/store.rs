@@ -13,6 +13,7 @@
 //! | `key-check` | the proof that a root key is the right one |
 //! | `generated-key` | the root key itself, with `seal = "generated"` |
 //! | `NAME.corrupt` | a damaged file, put aside |
+//! | `.room-NAME` | nothing: room on the disk for credentials, until they or a refusal come |
 //! | `.new-NAME` | a file under another root key, while `tokend reseal` moves the store to it |
 //! | `.tmp-NAME` | a file that is being written; left by a power cut, it is removed at start |
 
@@ -46,6 +47,10 @@ use crate::map::Map;
 use crate::model::{AppId, Filed, Record, StatementDigest, Stored, Token};
 use crate::seal::envelope::{Opened, Subject};
 use crate::seal::{RootKey, RootKeySource, SealError};
+
+/// The room that is kept for each copy of credentials, in bytes: as much as an answer of the server
+/// may have.
+const ROOM: usize = 64 * 1024;
 
 /// The sealed files of one state directory, under a root key that is proven to be theirs.
 ///
@@ -124,6 +129,35 @@ impl Store {
     ) -> Result<(), StoreError> {
         let document = documents::CredentialsRef { origins: filed };
         self.save(Subject::Credentials(id.clone(), *statement), &document)
+    }
+
+    /// Keeps room on the disk for both copies of the credentials of a statement, so that a full
+    /// disk or a limit is found before a registration and not after it. Room that is kept already
+    /// stays; that for other statements of the application is given back.
+    pub fn keep_room(&mut self, id: &AppId, statement: &StatementDigest) -> Result<(), StoreError> {
+        let subject = Subject::Credentials(id.clone(), *statement);
+        self.release_rooms(id, Some(&subject))?;
+        for file in names::credentials(id, statement) {
+            let kept = self.dir.files().keep_room(&file, ROOM);
+            kept.map_err(self.dir.cannot(Action::KeepRoom, &file))?;
+        }
+        Ok(())
+    }
+
+    /// Gives all room that is kept for credentials of an application back.
+    pub fn release_room(&mut self, id: &AppId) -> Result<(), StoreError> {
+        self.release_rooms(id, None)
+    }
+
+    fn release_rooms(&mut self, id: &AppId, but: Option<&Subject>) -> Result<(), StoreError> {
+        self.look_anew();
+        for name in self.dir.list()? {
+            let Some(subject) = names::room_for(&name) else { continue };
+            if subject.application() == Some(id) && Some(&subject) != but {
+                self.dir.files().remove(&name).map_err(self.dir.cannot(Action::Remove, &name))?;
+            }
+        }
+        Ok(())
     }
 
     /// Replaces the attempt record.

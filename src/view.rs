@@ -57,6 +57,9 @@ pub struct ServedToken {
     pub expires: BootTime,
     /// `expires_in` as the server gave it, in seconds.
     pub lifetime: u32,
+    /// A caller has reported it, and no other has come yet: it may be good elsewhere, but it
+    /// replaces no token.
+    pub reported: bool,
 }
 
 impl ServedToken {
@@ -143,14 +146,14 @@ impl AppView {
     }
 
     /// Whether the token in use answers a caller whose API has refused `rejected` (contract,
-    /// section 2, `ReplaceToken`): yes, unless that is the one.
+    /// section 2, `ReplaceToken`): yes, unless that is the one, or one that was reported itself.
     #[must_use]
     pub fn replace(&self, rejected: &Secret, now: BootTime) -> Served {
         match &self.token {
-            Some(token) if token.usable(now) && token.value != *rejected => Served::Token {
-                value: token.value.clone(),
-                expires_in: seconds_left(token.expires, now),
-            },
+            Some(token) if token.usable(now) && !token.reported && token.value != *rejected => {
+                let expires_in = seconds_left(token.expires, now);
+                Served::Token { value: token.value.clone(), expires_in }
+            }
             _ => Served::Ask,
         }
     }

@@ -7,11 +7,10 @@ use rustix::process::Signal;
 
 use super::events::{Events, Stop, show};
 use super::stand_in::StandIn;
+use super::support::BOUND;
 use super::support::authority::{Authority, Endpoint, Fault};
 use super::support::bus::Bus;
-use super::support::player::Player;
 use super::support::tokend::{Device, ENDED, Tokend};
-use super::support::{BOUND, Failure};
 use super::{CINEMA, end};
 
 /// A scene: its name, what it does, and what an application sees.
@@ -26,11 +25,11 @@ const SLOW: Duration = Duration::from_secs(8);
 
 pub(crate) const SERVE: Scene = Scene {
     name: "serve",
-    does: "all works again; what tokend holds back it tries at once (Reload)",
+    does: "all works again; what tokend holds back it tries at once (SIGHUP)",
     sees: "at the latest at RetryAt, a token that the API takes",
 };
 
-const SCENES: [Scene; 8] = [
+const SCENES: [Scene; 9] = [
     SERVE,
     Scene {
         name: "expire",
@@ -40,12 +39,18 @@ const SCENES: [Scene; 8] = [
     Scene {
         name: "revoke",
         does: "no token is taken, and the client is unknown (invalid_client)",
-        sees: "401 from the API; ReplaceToken ends with Unavailable",
+        sees: "401 from the API; ReplaceToken ends with Unavailable; the old token is served",
     },
     Scene {
         name: "refuse",
         does: "no token is taken, and the software statement is withdrawn",
-        sees: "401 from the API; ReplaceToken ends with Rejected; the state is rejected",
+        sees: "401 from the API; ReplaceToken ends with Rejected; the old token is served",
+    },
+    Scene {
+        name: "moved",
+        does: "the server has another name, and the configuration lists the old one \
+               (same_server_as)",
+        sees: "nothing: the same token, and no registration",
     },
     Scene {
         name: "throttle",
@@ -84,7 +89,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) events: &'a Events,
     pub(crate) authority: &'a Authority,
     pub(crate) bus: &'a Bus,
-    pub(crate) device: &'a Device,
+    pub(crate) device: &'a mut Device,
     pub(crate) statement: String,
     /// None: a stand-in is there.
     pub(crate) tokend: Option<Tokend>,
@@ -109,6 +114,10 @@ impl Stage<'_> {
             "refuse" => {
                 self.authority.revoke(&self.statement);
                 self.authority.expire_tokens();
+            }
+            "moved" => {
+                let old = self.authority.origin();
+                self.call_server(&old.replace("127.0.0.1", "localhost"), &old)?;
             }
             "throttle" => self.everywhere(&Fault::throttled()),
             "offline" => self.authority.set_down(true),
@@ -142,15 +151,29 @@ impl Stage<'_> {
             self.events.wait_notified("READY=1")?;
         }
         if self.scene == "refuse" {
-            let address = self.bus.address().to_owned();
-            self.events.run(move || {
-                let player = Player::connect(&address)?;
-                let reloaded = player.reload();
-                player.leave();
-                reloaded.map_err(|error| Failure::new("Reload failed", error))
-            })??;
+            self.reload()?;
+        }
+        if self.scene == "moved" {
+            let old = self.authority.origin();
+            self.call_server(&old, &old.replace("127.0.0.1", "localhost"))?;
         }
         self.scene = SERVE.name;
+        Ok(())
+    }
+
+    /// Gives the server another name; `other` is one that it has too.
+    fn call_server(&mut self, url: &str, other: &str) -> Result<(), Stop> {
+        self.device.set("server", "url", &format!("\"{url}\""));
+        self.device.set("server", "same_server_as", &format!("[\"{other}\"]"));
+        self.reload()
+    }
+
+    /// As the service manager does it for root: that ends waits, whoever has started the sandbox.
+    fn reload(&mut self) -> Result<(), Stop> {
+        if let Some(tokend) = &self.tokend {
+            tokend.signal(Signal::HUP);
+            self.events.wait_notified("READY=1")?;
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use super::desk::Desk;
 use super::wire::{Headers, Shown};
 use super::{APPLICATION_PATH, Answer, BusEvent, CallId};
 use crate::clock;
+use crate::lifecycle::means_registration;
 use crate::model::AppId;
 use crate::secret::Secret;
 use crate::view::{AppView, CallError, ErrorName, Face, Served, seconds_left};
@@ -126,7 +127,10 @@ impl Application {
     ) -> Result<(Shown, u32), CallError> {
         let caller = self.admit(&header, connection).await?;
         let rejected = Secret::new(rejected_token.to_owned());
-        if let Served::Token { value, expires_in } = self.view()?.replace(&rejected, clock::boot())
+        // What says something of the registration is the daemon's business, whatever the token.
+        if !means_registration(code)
+            && let Served::Token { value, expires_in } =
+                self.view()?.replace(&rejected, clock::boot())
         {
             return Ok((Shown(value), expires_in));
         }
@@ -202,7 +206,10 @@ mod tests {
     #[test]
     fn an_error_code_is_cut_down_to_what_may_stand_in_a_log() {
         let token = "eyJ0b2tlbiI6MX0.c2lnbmF0dXJl";
-        assert_eq!(printable("access_token_expired", token), "access_token_expired");
+        assert_eq!(
+            printable("invalid_access_token_service_provider", token),
+            "invalid_access_token_service_provider"
+        );
         assert_eq!(printable("a\nb\u{1b}[31mé c", token), "ab[31m c");
         assert_eq!(printable(&"x".repeat(1000), token).len(), 64);
     }
@@ -215,6 +222,6 @@ mod tests {
         }
         assert_eq!(printable("expired", ""), "expired");
         let swapped = "eyJ0b2tlbiI6MX0.c2lnbmF0dXJl-and-more-of-it";
-        assert_eq!(printable(swapped, "access_token_expired"), "(withheld)");
+        assert_eq!(printable(swapped, "invalid_access_token_service_provider"), "(withheld)");
     }
 }

@@ -48,7 +48,8 @@ impl Manager {
         if !self.desk.snapshot.may_reload(&caller) {
             return Err(denied("only root and reload_users may reload"));
         }
-        self.desk.wait(name, None, |call| BusEvent::Reload { call }).await.map(drop)
+        let root = is_root(&caller);
+        self.desk.wait(name, None, |call| BusEvent::Reload { call, root }).await.map(drop)
     }
 
     async fn forget(

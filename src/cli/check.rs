@@ -5,6 +5,7 @@
 mod applications;
 mod clock;
 mod configuration;
+mod credentials;
 mod device;
 mod finding;
 mod server;
@@ -28,10 +29,10 @@ use finding::Findings;
 /// - `findings`: an array, in the order of the lines, of objects with
 ///   - `level`: `ok`, `warning` or `error`;
 ///   - `subject`: `user`, `configuration`, `application`, `statement`, `callers`, `reload`,
-///     `seal`, `state`, `device`, `identity`, `server` or `clock`;
+///     `seal`, `state`, `credentials`, `device`, `identity`, `server` or `clock`;
 ///   - `message`: the finding, for a person;
-///   - `key`, where there is one: of `application`, `statement` and `callers` the application's
-///     name, of `device` the field, of a fault of a file the key in that file;
+///   - `key`, where there is one: of `application`, `statement`, `callers` and `credentials` the
+///     application's name, of `device` the field, of a fault of a file the key in that file;
 ///   - `value`, where there is one: of `device` the value, a string, a number or a boolean; of
 ///     `server` its origin;
 ///   - `origin`, where there is one: where the value comes from; of a fault the file, and its line
@@ -60,7 +61,10 @@ fn findings(options: &Options, now: WallTime) -> Findings {
     for application in config.applications.values() {
         applications::check(application, now, &mut findings);
     }
-    let look = storage::check(options, &config.settings.seal, user, &mut findings);
+    let (look, key) = storage::check(options, &config.settings.seal, user, &mut findings);
+    if let (Some(look), Some(key)) = (&look, &key) {
+        credentials::check(look, key, &config, &mut findings);
+    }
     device::check(options, &config.settings.device, look.as_ref(), user, &mut findings);
     server::check(&config.settings.server, &mut findings);
     clock::check(config.settings.synchronized_file, now, &mut findings);

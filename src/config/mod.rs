@@ -98,6 +98,8 @@ pub struct Settings {
 pub struct Server {
     /// `url`
     pub origin: Origin,
+    /// `same_server_as`: other names of that server, each once, none of them `url`.
+    pub same_server_as: Vec<Origin>,
     /// `ca_file`: PEM.
     pub ca_file: Option<PathBuf>,
     /// `timeout_seconds`: of a whole request.

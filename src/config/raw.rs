@@ -19,6 +19,7 @@ pub(super) struct RawSettings<'a> {
 /// `[server]`
 pub(super) struct RawServer {
     pub(super) url: Option<Entry<String>>,
+    pub(super) same_server_as: Option<Vec<Entry<String>>>,
     pub(super) ca_file: Option<Entry<String>>,
     pub(super) timeout_seconds: Option<Entry<i64>>,
     pub(super) user_agent: Option<Entry<String>>,
@@ -74,10 +75,18 @@ impl<'a> RawSettings<'a> {
 
 impl RawServer {
     fn read(root: &Table<'_>) -> Self {
-        let keys = ["url", "ca_file", "timeout_seconds", "user_agent", "reregister_after_seconds"];
+        let keys = [
+            "url",
+            "same_server_as",
+            "ca_file",
+            "timeout_seconds",
+            "user_agent",
+            "reregister_after_seconds",
+        ];
         let server = root.table("server", &keys);
         Self {
             url: server.text("url"),
+            same_server_as: server.texts("same_server_as"),
             ca_file: server.text("ca_file"),
             timeout_seconds: server.integer("timeout_seconds"),
             user_agent: server.text("user_agent"),

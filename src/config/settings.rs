@@ -13,6 +13,7 @@ use super::values::{self, accept};
 use super::{KeyFile, Log, LogTarget, Pkcs11, Seal, Server, Settings, names, url};
 use crate::device::{self, Kind, Overrides, Value};
 use crate::map::Map;
+use crate::model::Origin;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 const REREGISTER_AFTER: Duration = Duration::from_secs(300);
@@ -70,13 +71,31 @@ pub(super) fn settings(
 fn server(sheet: &Sheet<'_>, raw: RawServer, base: Base<'_>) -> Server {
     let timeout = accept(sheet, raw.timeout_seconds, |n| values::seconds(n, 300));
     let reregister = accept(sheet, raw.reregister_after_seconds, |n| values::seconds(n, 86_400));
+    let origin = accept(sheet, raw.url, |text| url::origin(&text)).unwrap_or_else(url::default);
     Server {
-        origin: accept(sheet, raw.url, |text| url::origin(&text)).unwrap_or_else(url::default),
+        same_server_as: same_server(sheet, raw.same_server_as, &origin),
+        origin,
         ca_file: accept(sheet, raw.ca_file, |path| base.file(path)),
         timeout: timeout.unwrap_or(TIMEOUT),
         user_agent: accept(sheet, raw.user_agent, values::user_agent),
         reregister_after: reregister.unwrap_or(REREGISTER_AFTER),
     }
+}
+
+/// Each name once; `url` itself adds nothing.
+fn same_server(
+    sheet: &Sheet<'_>,
+    entries: Option<Vec<Entry<String>>>,
+    url: &Origin,
+) -> Vec<Origin> {
+    let mut names = Vec::new();
+    for entry in entries.into_iter().flatten() {
+        let name = accept(sheet, Some(entry), |text| url::origin(&text));
+        if let Some(name) = name.filter(|name| name != url && !names.contains(name)) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn seal(sheet: &Sheet<'_>, raw: RawStorage, base: Base<'_>) -> Option<Seal> {

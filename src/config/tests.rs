@@ -72,6 +72,7 @@ fn what_is_left_out_has_the_defaults_of_the_contract() {
         Settings {
             server: Server {
                 origin: Origin("https://api.auth.adobe.com".into()),
+                same_server_as: vec![],
                 ca_file: None,
                 timeout: Duration::from_secs(15),
                 user_agent: None,
@@ -92,6 +93,8 @@ fn every_key_of_the_settings_is_read() {
         reload_users = ["root", 990]
         [server]
         url = "HTTPS://sp.auth.example:8443/"
+        same_server_as = ["https://API.auth.example/", "https://sp.auth.example:8443",
+            "https://api.auth.example", "http://localhost:81"]
         ca_file = "ca.pem"
         timeout_seconds = 300
         user_agent = "Player/1.0 (TV)"
@@ -130,6 +133,10 @@ fn every_key_of_the_settings_is_read() {
         Settings {
             server: Server {
                 origin: Origin("https://sp.auth.example:8443".into()),
+                same_server_as: vec![
+                    Origin("https://api.auth.example".into()),
+                    Origin("http://localhost:81".into()),
+                ],
                 ca_file: Some(device.path("etc/ca.pem")),
                 timeout: Duration::from_secs(300),
                 user_agent: Some("Player/1.0 (TV)".into()),

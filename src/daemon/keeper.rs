@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::cli::chain;
 use crate::config::Application;
 use crate::device::{self, Overrides};
-use crate::lifecycle::Action;
+use crate::lifecycle::{Action, Room};
 use crate::map::Map;
 use crate::memory;
 use crate::model::{AppId, Stored};
@@ -157,7 +157,19 @@ impl Keeper {
         let Some(store) = &mut self.store else { return Err("the store is closed".to_owned()) };
         let subject = action.writes().map(|(app, _)| app.to_string());
         let written: Result<(), StoreError> = match action {
-            Action::SaveRecord { app, record, .. } => store.save_record(&app, &record),
+            Action::SaveRecord { app, record, room, .. } => {
+                let kept = match room {
+                    Room::Allocate(statement) => store.keep_room(&app, &statement),
+                    Room::Keep | Room::Release(_) => Ok(()),
+                };
+                let written = kept.and_then(|()| store.save_record(&app, &record));
+                if let Room::Release(_) = room
+                    && let Err(error) = store.release_room(&app)
+                {
+                    log::debug!("{app}: {}", chain(&error));
+                }
+                written
+            }
             Action::SaveCredentials { app, statement, filed } => {
                 store.save_credentials(&app, &statement, &filed)
             }

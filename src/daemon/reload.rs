@@ -12,15 +12,17 @@ use crate::view::{CallError, ErrorName};
 
 impl Daemon {
     /// Reads the configuration again and puts in force what is good of it.
-    pub(super) fn reload(&mut self) -> Result<(), CallError> {
+    /// One that root asks for ends waits; any other only those of an application whose files have
+    /// changed.
+    pub(super) fn reload(&mut self, root: bool) -> Result<(), CallError> {
         self.notifier.reloading();
         log::info!("reloading");
-        let done = self.try_reload();
+        let done = self.try_reload(root);
         self.notifier.ready();
         done
     }
 
-    fn try_reload(&mut self) -> Result<(), CallError> {
+    fn try_reload(&mut self, root: bool) -> Result<(), CallError> {
         let config = config::load(&self.options.config).map_err(|faults| {
             for fault in &faults.0 {
                 log::error!("{fault}");
@@ -41,7 +43,9 @@ impl Daemon {
             &faulty,
         );
         self.keeper.set_faulty(faulty);
-        self.feed(Event::Reloaded);
+        if root {
+            self.feed(Event::Reloaded);
+        }
         if faults.is_empty() {
             return Ok(());
         }
@@ -80,13 +84,21 @@ impl Daemon {
             self.statements.remove(&id);
             self.feed(Event::Removed { app: id });
         }
+        let mut changed = Vec::new();
         for application in good {
-            self.applications.insert(application.id.clone(), application);
+            let id = application.id.clone();
+            let before = self.applications.insert(id.clone(), application);
+            if before.is_some() && before.as_ref() != self.applications.get(&id) {
+                changed.push(id);
+            }
         }
         self.watch_files();
         self.refresh_faces();
         for id in ids {
             self.read_statement(&id);
+        }
+        for app in changed {
+            self.feed(Event::FilesChanged { app });
         }
     }
 }

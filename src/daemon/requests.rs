@@ -7,7 +7,7 @@ use super::{Daemon, Mail, Post};
 use crate::lifecycle::RequestId;
 use crate::memory;
 use crate::model::{AppId, Credentials, Origin, StatementDigest};
-use crate::oauth::{self, Context, Failure, Registration};
+use crate::oauth::{self, Context, Failure, Registered, Registration};
 use crate::secret::{THREAD, without_trace};
 
 /// Enough for TLS, and little where memory is.
@@ -37,6 +37,16 @@ impl Daemon {
         let work = move || {
             let wanted = Registration { statement: &text, redirect_uri: redirect_uri.as_deref() };
             let result = without_trace::<THREAD, _>(|| oauth::register(&context, &wanted));
+            let result = result.map(|Registered { credentials, ignored }| {
+                if !ignored.is_empty() {
+                    let ignored = ignored.join(", ");
+                    log::warn!(
+                        "{app}: registered, but the answer's {ignored} cannot be read, and counts \
+                         as absent"
+                    );
+                }
+                credentials
+            });
             // What the request took is free now.
             memory::give_back();
             post.send(Mail::Registered { app, request, result });

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::app::{App, Errand, Flight, Track};
+use super::app::{App, Errand, Flight, Reported, Track};
 use super::engine::Lifecycle;
 use super::schedule::{self, Plan};
-use super::{Action, RequestId, limits};
+use super::{Action, RequestId, Room, limits};
 use crate::model::{AppId, Credentials, Token};
 use crate::oauth::{AccessToken, Failure};
 use crate::time::{BootTime, Now};
@@ -26,7 +26,7 @@ impl Lifecycle {
             return;
         }
         // What is planned for another statement, or with another server, stays planned.
-        let overtaken = flight.overtaken || flight.origin != self.policy.origin;
+        let overtaken = flight.overtaken || !self.policy.servers.contains(&flight.origin);
         let planned = self.planned(id, overtaken, |app| &mut app.registration);
         match result {
             Ok(credentials) => self.received(now, id, &flight, credentials),
@@ -39,44 +39,47 @@ impl Lifecycle {
 
     /// New client credentials: pending, and on the disk before anything is done with them.
     fn received(&mut self, now: Now, id: &AppId, flight: &Flight, credentials: Credentials) {
+        let servers = self.policy.servers.of(&flight.origin);
         let Some(app) = self.apps.get_mut(id) else { return };
         let slot = app.slot_mut(flight.statement, &flight.origin);
         let unproven = slot.pending.replace(credentials);
         slot.put_aside(unproven);
-        let mut attempts = app.attempts(flight.statement, &flight.origin);
+        let mut attempts = app.attempts(flight.statement, &servers);
         limits::registered(&mut attempts);
-        app.set_attempts(flight.statement, &flight.origin, attempts);
+        app.set_attempts(flight.statement, &servers, &attempts);
         app.anew = false;
+        app.denial = None;
         app.turn = 0;
         app.registration.succeed(Plan::fixed(now.boot));
         app.fetching.succeed(Plan::fixed(now.boot));
         let text = format!("{id}: registered; the client credentials are stored");
         self.actions.push(Action::Log { level: log::Level::Info, text });
         self.save_credentials(id, flight.statement);
-        self.save_record(id);
+        self.save_record(id, Room::Keep);
     }
 
     fn not_registered(&mut self, now: Now, id: &AppId, flight: &Flight, failure: Failure) {
         let Errand::Register { anew, before, .. } = &flight.errand else { return };
+        let servers = self.policy.servers.of(&flight.origin);
         let Some(app) = self.apps.get_mut(id) else { return };
         // Only a request that may have reached the server counts as one without an answer.
-        let mut attempts = app.attempts(flight.statement, &flight.origin);
+        let mut attempts = app.attempts(flight.statement, &servers);
         match &failure {
             Failure::Unavailable { sent: true, .. } => {}
             Failure::Unavailable { sent: false, .. } => attempts = before.clone(),
+            Failure::NoCredentials { .. } => {
+                limits::no_credentials(&mut attempts, &self.boot_id, now);
+            }
             _ => {
                 attempts = before.clone();
                 attempts.unanswered = 0;
             }
         }
-        let wait = if *anew {
-            limits::anew_wait(&attempts, &self.boot_id, now)
-        } else {
-            limits::unanswered_wait(&attempts, &self.boot_id, now)
-        };
-        app.set_attempts(flight.statement, &flight.origin, attempts);
+        let wait = limits::wait(&attempts, *anew, &self.boot_id, now);
+        app.set_attempts(flight.statement, &servers, &attempts);
         let floor = now.boot.after(wait);
-        let left = app.usable_for(now.boot);
+        // The token of credentials that are refused ends; that of another statement is refreshed.
+        let left = app.usable_for(now.boot).filter(|_| *anew);
         let track = &mut app.registration;
         match failure {
             Failure::Throttled { status, .. } => {
@@ -88,14 +91,24 @@ impl Lifecycle {
                 let text = refusal("the software statement", status, &error, &description);
                 track.fail(ErrorName::Rejected, text, now.boot);
                 track.hold(now.boot, left);
-                self.save_record(id);
+                self.save_record(id, Room::Release(flight.statement));
             }
-            Failure::InvalidClient { description } => {
-                let text = refusal("the software statement", 400, "invalid_client", &description);
-                track.fail(ErrorName::Rejected, text, now.boot);
-                track.hold(now.boot, left);
-                self.save_record(id);
+            Failure::NoCredentials { reason } => {
+                let text = format!("registration failed: {reason}");
+                track.fail(ErrorName::Unavailable, text, now.boot);
+                track.plan = Plan::fixed(floor);
+                self.save_record(id, Room::Keep);
             }
+            Failure::ClientError { reason } => {
+                let text = format!("registration failed: {reason}");
+                track.fail(ErrorName::Unavailable, text, now.boot);
+                track.client_error(now.boot, floor, &mut self.rng);
+                if flight.network_came {
+                    track.plan.network_is_back(now.boot, &mut self.rng);
+                }
+            }
+            // The wire makes this of no answer to a registration.
+            Failure::InvalidClient { .. } => {}
             Failure::Unavailable { reason, .. } => {
                 let text = format!("registration failed: {reason}");
                 track.fail(ErrorName::Unavailable, text, now.boot);
@@ -116,13 +129,19 @@ impl Lifecycle {
     ) {
         let Some(flight) = self.land(id, request) else { return };
         self.settle(now, &flight, result.as_ref().err());
-        if flight.discard || flight.origin != self.policy.origin {
+        if flight.discard || !self.policy.servers.contains(&flight.origin) {
             return;
         }
         let planned = self.planned(id, flight.overtaken, |app| &mut app.fetching);
+        let refused = matches!(result, Err(Failure::InvalidClient { .. }));
         if let Some(app) = self.apps.get_mut(id) {
-            let refused = matches!(result, Err(Failure::InvalidClient { .. }));
-            app.asked = Some((now.boot, refused));
+            if !refused {
+                app.asked = Some((now.boot, false));
+            }
+            if app.reported.is_some() {
+                // Served again, unless a new one has come.
+                app.reported = Some(Reported::Failed);
+            }
         }
         match result {
             Ok(token) => self.received_token(now, id, &flight, token),
@@ -146,8 +165,7 @@ impl Lifecycle {
     }
 
     fn received_token(&mut self, now: Now, id: &AppId, flight: &Flight, answer: AccessToken) {
-        let Errand::Fetch { pending } = flight.errand else { return };
-        self.proven(now, id, flight, pending);
+        self.proven(now, id, flight);
         let Some(app) = self.apps.get_mut(id).filter(|app| app.present) else { return };
         let lifetime = Duration::from_secs(u64::from(answer.expires_in));
         let expires = flight.started.after(lifetime);
@@ -159,10 +177,9 @@ impl Lifecycle {
             app.fetching.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
             return;
         }
-        let same = match &app.token {
-            Some(last) => last.value == answer.value,
-            None => app.rejected == Some(answer.value.fingerprint()),
-        };
+        // A token that was reported stays so, whatever its new end.
+        let again = app.rejected == Some(answer.value.fingerprint());
+        let same = again || app.token.as_ref().is_some_and(|last| last.value == answer.value);
         if !same || app.number == 0 {
             app.number += 1;
         }
@@ -177,17 +194,29 @@ impl Lifecycle {
             confirmed: now.confirmed,
             expires_wall: now.wall.after(lifetime).before(now.boot.since(flight.started)),
         };
-        app.rejected = None;
         app.parked = None;
         app.token = Some(token.clone());
         let point = schedule::refresh_point(now.boot, expires, lifetime, &mut self.rng);
         app.fetching.succeed(Plan::refresh(point));
+        if again {
+            app.reported = Some(Reported::Failed);
+            // Who reports it must not have it fetched over and over; nobody can need a fresher one
+            // in the first half of its life.
+            app.fetching.plan.earliest = expires.before(lifetime / 2).min(point);
+            let text = format!("{id}: the server issues the reported token again");
+            self.actions.push(Action::Log { level: log::Level::Warn, text });
+            return;
+        }
+        app.rejected = None;
+        app.reported = None;
         self.actions.push(Action::SaveToken { app: id.clone(), token });
     }
 
     /// A token was fetched with these credentials: they are good, and what they replace is not
     /// used any more, but kept.
-    fn proven(&mut self, now: Now, id: &AppId, flight: &Flight, pending: bool) {
+    fn proven(&mut self, now: Now, id: &AppId, flight: &Flight) {
+        let Errand::Fetch { pending, issuer } = &flight.errand else { return };
+        let servers = self.policy.servers.of(&flight.origin);
         let Some(app) = self.apps.get_mut(id) else { return };
         let before = app.record.clone();
         app.turn = 0;
@@ -196,22 +225,24 @@ impl Lifecycle {
             // No registration is wanted any more, so what kept one from succeeding is over too.
             app.registration.succeed(Plan::fixed(now.boot));
         }
-        let slot = app.slot_mut(flight.statement, &flight.origin);
-        let filed = if pending {
+        let mut filed = *pending;
+        if *pending {
+            let slot = app.slot_mut(flight.statement, issuer);
             let old = slot.current.take();
             slot.put_aside(old);
             slot.current = slot.pending.take();
-            true
-        } else {
+        } else if let Some(slots) = app.filed.get_mut(&flight.statement) {
             // The old ones are accepted again: those that were to replace them are not needed.
-            let superseded = slot.pending.take();
-            let any = superseded.is_some();
-            slot.put_aside(superseded);
-            any
-        };
-        let mut attempts = app.attempts(flight.statement, &flight.origin);
+            for origin in servers.iter() {
+                let Some(slot) = slots.get_mut(origin) else { continue };
+                let superseded = slot.pending.take();
+                filed |= superseded.is_some();
+                slot.put_aside(superseded);
+            }
+        }
+        let mut attempts = app.attempts(flight.statement, &servers);
         limits::proven(&mut attempts, &self.boot_id, now);
-        app.set_attempts(flight.statement, &flight.origin, attempts);
+        app.set_attempts(flight.statement, &servers, &attempts);
         if app.present {
             app.record.active = Some(flight.statement);
         }
@@ -220,14 +251,16 @@ impl Lifecycle {
             self.save_credentials(id, flight.statement);
         }
         if record {
-            self.save_record(id);
+            self.save_record(id, Room::Keep);
         }
     }
 
     fn not_fetched(&mut self, now: Now, id: &AppId, flight: &Flight, failure: Failure) {
         match failure {
-            Failure::InvalidClient { description } => {
-                self.invalid_client(now, id, flight, &description);
+            Failure::InvalidClient { status, description } => {
+                let text =
+                    refusal("the client credentials", status, "invalid_client", &description);
+                self.invalid_client(now, id, flight, text);
             }
             failure => {
                 let Some(app) = self.apps.get_mut(id) else { return };
@@ -253,33 +286,53 @@ impl Lifecycle {
                             track.plan.network_is_back(now.boot, &mut self.rng);
                         }
                     }
-                    Failure::InvalidClient { .. } => {}
+                    Failure::ClientError { reason } => {
+                        let text = format!("no token could be fetched: {reason}");
+                        track.fail(ErrorName::Unavailable, text, now.boot);
+                        track.client_error(now.boot, now.boot, &mut self.rng);
+                        if flight.network_came {
+                            track.plan.network_is_back(now.boot, &mut self.rng);
+                        }
+                    }
+                    // The wire makes this of no answer to a token request.
+                    Failure::InvalidClient { .. } | Failure::NoCredentials { .. } => {}
                 }
             }
         }
     }
 
     /// The server does not know the client credentials, or says so in a bad minute.
-    fn invalid_client(&mut self, now: Now, id: &AppId, flight: &Flight, description: &str) {
+    fn invalid_client(&mut self, now: Now, id: &AppId, flight: &Flight, mut text: String) {
+        let servers = self.policy.servers.of(&flight.origin);
         let Some(app) = self.apps.get_mut(id) else { return };
-        let valid = app.usable_for(now.boot).is_some();
+        let more = app.others_to_ask(flight, &servers);
+        app.turn = app.turn.wrapping_add(1);
+        if more {
+            // Credentials of another name of this server have not been asked with yet: only if all
+            // are refused does that count.
+            app.fetching.fail(ErrorName::Unavailable, text, now.boot);
+            app.fetching.plan = Plan::fixed(now.boot);
+            return;
+        }
+        app.asked = Some((now.boot, true));
+        // One that was reported may be good elsewhere, and nobody can rely on that.
+        let valid = app.usable_for(now.boot).is_some() && app.reported.is_none();
         let least = self.policy.reregister_after;
-        let mut attempts = app.attempts(flight.statement, &flight.origin);
+        let mut attempts = app.attempts(flight.statement, &servers);
         let had_enough = limits::refused_enough(&attempts, least, valid);
         limits::refused(&mut attempts, &self.boot_id, now);
         let enough = limits::refused_enough(&attempts, least, valid);
-        let wait = limits::anew_wait(&attempts, &self.boot_id, now);
+        let wait = limits::wait(&attempts, true, &self.boot_id, now);
         // New credentials are refused like the ones they were to replace.
-        let pending =
-            app.slot(flight.statement, &flight.origin).is_some_and(|s| s.pending.is_some());
+        let pending = servers
+            .iter()
+            .any(|o| app.slot(flight.statement, o).is_some_and(|s| s.pending.is_some()));
         let name =
             if pending && attempts.anew > 0 { ErrorName::Rejected } else { ErrorName::Unavailable };
-        let mut text = refusal("the client credentials", 400, "invalid_client", description);
         if pending && attempts.anew > 0 {
             text.push_str("; newly registered ones too");
         }
-        app.set_attempts(flight.statement, &flight.origin, attempts);
-        app.turn = app.turn.wrapping_add(1);
+        app.set_attempts(flight.statement, &servers, &attempts);
         app.fetching.fail(name, text, now.boot);
         let failures = app.fetching.failures;
         app.fetching.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
@@ -287,13 +340,15 @@ impl Lifecycle {
         if enough && ours && wait.is_zero() && !app.anew {
             app.anew = true;
             app.registration.succeed(Plan::fixed(now.boot));
-            let text =
-                format!("{id}: the server keeps refusing the client credentials: registering anew");
+            let text = format!(
+                "{id}: the server keeps refusing the client credentials: registering again, \
+                 which signs this application's viewers out of every TV provider"
+            );
             self.actions.push(Action::Log { level: log::Level::Error, text });
         }
         // Once the counts suffice there is nothing to add to them on the disk.
         if !had_enough {
-            self.save_record(id);
+            self.save_record(id, Room::Keep);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::governor::Permit;
 use super::replacement::Replacements;
 use super::schedule::{self, Plan};
-use super::{CallId, RequestId};
+use super::{CallId, RequestId, Servers, limits};
 use crate::map::Map;
 use crate::model::{
     AppId, Attempts, Credentials, Filed, Origin, Record, Slot, StatementDigest, Token,
@@ -29,8 +29,12 @@ pub(super) struct App {
     pub(super) token: Option<Token>,
     /// A token of an earlier boot, until somebody vouches for the wall clock.
     pub(super) parked: Option<Token>,
-    /// Of the last token, where a caller reported it: to see whether the server returns it again.
+    /// The token was reported, and nothing has replaced it yet.
+    pub(super) reported: Option<Reported>,
+    /// Of the last token that was reported: to see whether the server returns it again.
     pub(super) rejected: Option<Fingerprint>,
+    /// An API does not accept the registration.
+    pub(super) denial: Option<Denial>,
     /// The number of the last token.
     pub(super) number: u64,
     pub(super) registration: Track,
@@ -59,6 +63,23 @@ pub(super) enum Loading {
     Failed,
 }
 
+/// How far the replacement of a reported token has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reported {
+    /// The first try has not ended: the token is withheld.
+    Trying,
+    /// It failed: the token is served again, and never as the replacement of another.
+    Failed,
+}
+
+/// What callers report of an API that does not accept the registration, whatever the token.
+#[derive(Debug)]
+pub(super) struct Denial {
+    pub(super) code: &'static str,
+    pub(super) since: BootTime,
+    pub(super) last: BootTime,
+}
+
 /// A thing that is tried until it works.
 #[derive(Debug)]
 pub(super) struct Track {
@@ -67,6 +88,8 @@ pub(super) struct Track {
     pub(super) failures: u32,
     /// Full holds in a row.
     pub(super) holds: u32,
+    /// When a series of 4xx answers began, and how many came after its first hour.
+    pub(super) client_errors: Option<(BootTime, u32)>,
     pub(super) trouble: Option<Trouble>,
 }
 
@@ -116,6 +139,8 @@ pub(super) enum Errand {
     },
     Fetch {
         pending: bool,
+        /// Who issued the credentials.
+        issuer: Origin,
     },
 }
 
@@ -124,6 +149,8 @@ pub(super) enum Errand {
 pub(super) struct Waiter {
     pub(super) call: CallId,
     pub(super) min_validity: u32,
+    /// A reported token will not do.
+    pub(super) fresh: bool,
     pub(super) deadline: BootTime,
 }
 
@@ -131,6 +158,8 @@ pub(super) struct Waiter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) statement: StatementDigest,
+    /// Which of the server's names issued them.
+    pub(super) issuer: usize,
     pub(super) pending: bool,
 }
 
@@ -146,7 +175,9 @@ impl App {
             record: Record::default(),
             token: None,
             parked: None,
+            reported: None,
             rejected: None,
+            denial: None,
             number: 0,
             registration: idle(),
             fetching: idle(),
@@ -176,63 +207,100 @@ impl App {
         self.filed.entry(statement).or_default().entry(origin.clone()).or_default()
     }
 
-    pub(super) fn attempts(&self, statement: StatementDigest, origin: &Origin) -> Attempts {
-        let found = self.record.attempts.get(&statement).and_then(|origins| origins.get(origin));
-        found.cloned().unwrap_or_default()
+    /// What was tried with a statement at one server, all its names counted together.
+    pub(super) fn attempts(&self, statement: StatementDigest, servers: &Servers) -> Attempts {
+        let Some(origins) = self.record.attempts.get(&statement) else {
+            return Attempts::default();
+        };
+        limits::together(servers.iter().filter_map(|origin| origins.get(origin)))
     }
 
+    /// The same count for each name, so that it holds whichever is configured next.
     pub(super) fn set_attempts(
         &mut self,
         statement: StatementDigest,
-        origin: &Origin,
-        a: Attempts,
+        servers: &Servers,
+        a: &Attempts,
     ) {
-        if a == Attempts::default() && !self.record.attempts.contains_key(&statement) {
+        if *a == Attempts::default() && !self.record.attempts.contains_key(&statement) {
             return;
         }
-        self.record.attempts.entry(statement).or_default().insert(origin.clone(), a);
+        let origins = self.record.attempts.entry(statement).or_default();
+        for origin in servers.iter() {
+            origins.insert(origin.clone(), a.clone());
+        }
     }
 
     /// The credentials to ask with, the best first: the new before the old, for as long as the
-    /// new are not proven; the old statement's while the new statement has none that work.
-    pub(super) fn candidates(&self, origin: &Origin) -> Vec<Candidate> {
+    /// new are not proven; the old statement's while the new statement has none that work; those
+    /// that `url` issued before those of the server's other names.
+    pub(super) fn candidates(&self, servers: &Servers) -> Vec<Candidate> {
         let wanted = self.wanted_statement();
         let active = self.record.active.filter(|active| Some(*active) != wanted);
         let mut all = Vec::new();
         for statement in wanted.into_iter().chain(active) {
-            let Some(slot) = self.slot(statement, origin) else { continue };
-            if slot.pending.is_some() {
-                all.push(Candidate { statement, pending: true });
-            }
-            if slot.current.is_some() {
-                all.push(Candidate { statement, pending: false });
+            for (issuer, origin) in servers.iter().enumerate() {
+                let Some(slot) = self.slot(statement, origin) else { continue };
+                if slot.pending.is_some() {
+                    all.push(Candidate { statement, issuer, pending: true });
+                }
+                if slot.current.is_some() {
+                    all.push(Candidate { statement, issuer, pending: false });
+                }
             }
         }
         all
     }
 
     /// Whose turn it is.
-    pub(super) fn candidate(&self, origin: &Origin) -> Option<Candidate> {
-        let all = self.candidates(origin);
+    pub(super) fn candidate(&self, servers: &Servers) -> Option<Candidate> {
+        let all = self.candidates(servers);
         all.get(self.turn % all.len().max(1)).copied()
     }
 
     pub(super) fn credentials(
         &self,
         candidate: Candidate,
-        origin: &Origin,
+        servers: &Servers,
     ) -> Option<&Credentials> {
-        let slot = self.slot(candidate.statement, origin)?;
+        let slot = self.slot(candidate.statement, servers.iter().nth(candidate.issuer)?)?;
         if candidate.pending { slot.pending.as_ref() } else { slot.current.as_ref() }
+    }
+
+    /// Whether credentials of the same statement that another name of the server issued come after
+    /// those of this request.
+    pub(super) fn others_to_ask(&self, flight: &Flight, servers: &Servers) -> bool {
+        let Errand::Fetch { issuer, .. } = &flight.errand else { return false };
+        let issuer = servers.iter().position(|name| name == issuer);
+        let others = self.candidates(servers).into_iter();
+        others.filter(|c| c.statement == flight.statement).any(|c| Some(c.issuer) > issuer)
     }
 
     /// The statement to register, if one must be: it has no credentials, or the server keeps
     /// refusing those it has.
-    pub(super) fn to_register(&self, origin: &Origin) -> Option<StatementDigest> {
+    pub(super) fn to_register(&self, servers: &Servers) -> Option<StatementDigest> {
         let statement = *self.statement.as_ref().ok()?;
-        let has_none =
-            self.slot(statement, origin).is_none_or(|s| s.current.is_none() && s.pending.is_none());
+        let has_none = servers.iter().all(|origin| {
+            self.slot(statement, origin).is_none_or(|s| s.current.is_none() && s.pending.is_none())
+        });
         (has_none || self.anew).then_some(statement)
+    }
+
+    /// The statements and origins whose credentials are left behind if `statement` is registered
+    /// with this server.
+    pub(super) fn left_behind(
+        &self,
+        statement: StatementDigest,
+        servers: &Servers,
+    ) -> Vec<(StatementDigest, &Origin)> {
+        let slots = self.filed.iter().flat_map(|(filed_under, filed)| {
+            filed.iter().map(move |(origin, slot)| (*filed_under, origin, slot))
+        });
+        slots
+            .filter(|(_, _, slot)| slot.current.is_some() || slot.pending.is_some())
+            .filter(|(other, origin, _)| *other != statement || !servers.contains(origin))
+            .map(|(other, origin, _)| (other, origin))
+            .collect()
     }
 
     /// Its statement should be looked for again.
@@ -240,25 +308,40 @@ impl App {
         self.present && self.loading == Loading::Done && self.statement.is_err()
     }
 
+    /// The token as it may be handed out.
     pub(super) fn served(&self) -> Option<ServedToken> {
-        let token = self.token.as_ref()?;
+        let token = self.token.as_ref().filter(|_| self.reported != Some(Reported::Trying))?;
         Some(ServedToken {
             value: token.value.clone(),
             expires: token.expires_boot,
             lifetime: token.lifetime,
+            reported: self.reported.is_some(),
         })
     }
 
-    pub(super) fn serve(&self, min_validity: u32, now: BootTime) -> Served {
+    pub(super) fn serve(&self, waiter: &Waiter, now: BootTime) -> Served {
         let Some(token) = &self.token else { return Served::Ask };
-        if let Err(message) = satisfiable(min_validity, token.lifetime) {
+        if let Err(message) = satisfiable(waiter.min_validity, token.lifetime) {
             return Served::InvalidArgs(message);
         }
+        let withheld = match self.reported {
+            None => false,
+            Some(Reported::Trying) => true,
+            Some(Reported::Failed) => waiter.fresh,
+        };
         let expires_in = seconds_left(token.expires_boot, now);
-        if self.usable_for(now).is_none() || expires_in < min_validity {
+        if withheld || self.usable_for(now).is_none() || expires_in < waiter.min_validity {
             return Served::Ask;
         }
         Served::Token { value: token.value.clone(), expires_in }
+    }
+
+    /// Forgets the token, and all that callers have reported of it.
+    pub(super) fn forget_token(&mut self) {
+        self.token = None;
+        self.parked = None;
+        self.reported = None;
+        self.rejected = None;
     }
 
     /// How long the token can still be served.
@@ -290,13 +373,14 @@ impl App {
     pub(super) fn drop_dead_token(&mut self, now: BootTime) {
         if self.token.is_some() && self.usable_for(now).is_none() {
             self.token = None;
+            self.reported = None;
         }
     }
 }
 
 impl Track {
     pub(super) const fn new(plan: Plan) -> Self {
-        Self { plan, failures: 0, holds: 0, trouble: None }
+        Self { plan, failures: 0, holds: 0, client_errors: None, trouble: None }
     }
 
     /// It worked.
@@ -311,19 +395,37 @@ impl Track {
         self.trouble = Some(Trouble { name, text, since });
     }
 
-    /// A caller can do nothing about it, and the network neither: 1 h, doubling to 24 h, but
+    /// A caller can do nothing about it, and the network neither: 5 min, doubling to 24 h, but
     /// within half of what is left of a valid token.
     pub(super) fn hold(&mut self, now: BootTime, token_left: Option<Duration>) {
         let full = schedule::hold(self.holds.saturating_add(1));
-        match token_left.map(|left| left / 2) {
-            // Halves of halves would end in a rush: a second is the shortest.
-            Some(half) if half < full => {
-                self.plan = Plan::fixed(now.after(half.max(Duration::from_secs(1))));
-            }
+        match token_left.map(|left| (left / 2).max(schedule::SHORTEST_HOLD)) {
+            Some(half) if half < full => self.plan = Plan::fixed(now.after(half)),
             _ => {
                 self.holds = self.holds.saturating_add(1);
                 self.plan = Plan::fixed(now.after(full));
             }
+        }
+    }
+
+    /// One more 4xx that says nothing: a backoff that grows on once it has lasted for an hour.
+    pub(super) fn client_error(&mut self, now: BootTime, floor: BootTime, rng: &mut fastrand::Rng) {
+        let (since, late) = self.client_errors.get_or_insert((now, 0));
+        let cap = if now.since(*since) < schedule::CLIENT_ERRORS_EARLY {
+            schedule::backoff_cap(self.failures)
+        } else {
+            *late = late.saturating_add(1);
+            schedule::client_error_cap(*late)
+        };
+        self.plan = Plan::half_random(now, cap, floor, rng);
+    }
+
+    /// A hold ends at once.
+    pub(super) fn end_hold(&mut self, now: BootTime) {
+        let held = self.trouble.as_ref().is_some_and(|t| t.name == ErrorName::Rejected);
+        if held && self.plan.floor.is_none() {
+            self.holds = 0;
+            self.plan = Plan::fixed(now);
         }
     }
 }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::app::{App, Loading, Waiter};
+use super::app::{App, Denial, Loading, Reported, Waiter};
 use super::engine::{Lifecycle, StoreState};
 use super::schedule::Plan;
-use super::{Action, CallId};
+use super::{Action, CallId, replacement};
 use crate::model::AppId;
 use crate::secret::Secret;
 use crate::time::{BootTime, Now};
@@ -15,12 +15,43 @@ use crate::view::{CallError, ErrorName, Served};
 /// The longest that a caller waits.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The error codes of the APIs that mean the registration, and no token (Adobe Pass, Enhanced
+/// Error Codes).
+const REGISTRATION_CODES: [&str; 2] =
+    ["invalid_access_token_client_application", "invalid_access_token_service_provider"];
+
+/// Whether an API's error code says that it does not accept the registration.
+#[must_use]
+pub fn means_registration(code: &str) -> bool {
+    REGISTRATION_CODES.contains(&code)
+}
+
+impl App {
+    /// Notes what an API's code says of the registration, and what to tell an operator.
+    fn deny(&mut self, code: &str, now: BootTime) -> Option<Action> {
+        let code = REGISTRATION_CODES.into_iter().find(|known| *known == code)?;
+        let since = self.denial.as_ref().map_or(now, |denial| denial.since);
+        self.denial = Some(Denial { code, since, last: now });
+        let text = format!(
+            "{}: a caller reports {code}: the API does not accept this registration, and a new \
+             token does not help; compare the software statement with the channel's registered \
+             application in the TVE Dashboard",
+            self.id
+        );
+        Some(Action::Log { level: log::Level::Warn, text })
+    }
+}
+
 impl Lifecycle {
     pub(super) fn wanted(&mut self, now: Now, id: &AppId, call: CallId, min_validity: u32) {
+        self.wait(now, id, call, min_validity, false);
+    }
+
+    fn wait(&mut self, now: Now, id: &AppId, call: CallId, min_validity: u32, fresh: bool) {
         match self.apps.get_mut(id).filter(|app| app.present) {
             Some(app) => {
                 let deadline = now.boot.after(PATIENCE);
-                app.waiters.push(Waiter { call, min_validity, deadline });
+                app.waiters.push(Waiter { call, min_validity, fresh, deadline });
             }
             None => self.actions.push(Action::Answer {
                 call,
@@ -32,33 +63,63 @@ impl Lifecycle {
         }
     }
 
-    /// Compare and swap: only the token that is current can be replaced.
-    pub(super) fn replace(&mut self, now: Now, id: &AppId, call: CallId, rejected: &Secret) {
-        if let Some(app) = self.apps.get_mut(id) {
-            let current = app.token.as_ref().is_some_and(|token| token.value == *rejected);
-            if current {
-                if let Err(until) = app.replacements.grant(now.boot) {
+    /// Compare and swap: only the token that is current can be replaced, and only once. The token
+    /// is withheld until the first try has ended, and served again if that fails: it may be good
+    /// elsewhere.
+    pub(super) fn replace(
+        &mut self,
+        now: Now,
+        id: &AppId,
+        call: CallId,
+        rejected: &Secret,
+        code: &str,
+    ) {
+        if let Some(app) = self.apps.get_mut(id).filter(|app| app.present) {
+            self.actions.extend(app.deny(code, now.boot));
+            let current = app.token.as_ref().filter(|token| token.value == *rejected);
+            if let Some(token) = current.filter(|_| app.reported.is_none()) {
+                let lifetime = Duration::from_secs(u64::from(token.lifetime));
+                let grown = token.expires_boot.before(lifetime * 9 / 10);
+                let candidate = replacement::Candidate { number: token.number, grown };
+                if let Err(until) = app.replacements.grant(now.boot, candidate) {
                     let wait = until.since(now.boot).as_secs().max(1);
                     let message = format!(
-                        "the token was replaced 3 times within a minute; it stays in use, and the \
+                        "the token was replaced 3 times in a short time; it stays in use, and the \
                          next replacement is possible in {wait} s"
                     );
                     let result = Err(CallError { name: ErrorName::Throttled, message });
                     self.actions.push(Action::Answer { call, result });
                     return;
                 }
-                app.token = None;
+                app.reported = Some(Reported::Trying);
                 app.rejected = Some(rejected.fingerprint());
                 app.unsaved.token = false;
-                // A refresh is hours off: should all callers leave before the fetch can start,
-                // it starts all the same, as ever without a token.
+                // A refresh is hours off. Nobody shortens a wait.
                 if app.fetching.trouble.is_none() {
-                    app.fetching.plan = Plan::lazy(now.boot, &mut self.rng);
+                    app.fetching.plan = Plan::fixed(now.boot);
                 }
                 self.actions.push(Action::RemoveToken { app: id.clone() });
             }
         }
-        self.wanted(now, id, call, 0);
+        self.wait(now, id, call, 0, true);
+    }
+
+    /// A reported token whose replacement cannot begin within a caller's patience is served.
+    pub(super) fn serve_reported(&mut self, now: Now) {
+        let patience = now.boot.after(PATIENCE);
+        let vain = |app: &&App| {
+            app.reported == Some(Reported::Trying)
+                && self.prospect(app, now).is_none_or(|at| at > patience)
+        };
+        let ids: Vec<_> = self.apps.values().filter(vain).map(|app| app.id.clone()).collect();
+        for id in &ids {
+            if let Some(app) = self.apps.get_mut(id) {
+                app.reported = Some(Reported::Failed);
+            }
+        }
+        if !ids.is_empty() {
+            self.answer_served(now);
+        }
     }
 
     /// Answers every caller whom the token at hand satisfies, or whose wish no token can fulfil.
@@ -66,7 +127,7 @@ impl Lifecycle {
         for app in self.apps.values_mut() {
             let mut waiters = std::mem::take(&mut app.waiters);
             waiters.retain(|waiter| {
-                let result = match app.serve(waiter.min_validity, now.boot) {
+                let result = match app.serve(waiter, now.boot) {
                     Served::Ask => return true,
                     Served::InvalidArgs(message) => {
                         Err(CallError { name: ErrorName::InvalidArgs, message })

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::app::{App, Errand, Loading, Track, Unsaved};
 use super::engine::{Asked, Lifecycle, StoreState};
 use super::schedule::{self, NETWORK_EVERY, Plan};
-use super::{Action, Desired, Policy, limits};
-use crate::model::{AppId, Origin, Record, StatementDigest, Stored};
+use super::{Action, Desired, Policy, Room, Servers, limits};
+use crate::map::Map;
+use crate::model::{AppId, Record, StatementDigest, Stored};
 use crate::time::{BootId, BootTime, Now};
 use crate::view::{CallError, ErrorName};
 
@@ -36,13 +37,15 @@ impl Lifecycle {
         // new one has its own.
         app.turn = 0;
         app.anew = false;
-        let origin = &self.policy.origin;
-        if let Some(statement) = app.to_register(origin) {
+        app.denial = None;
+        let servers = &self.policy.servers;
+        if let Some(statement) = app.to_register(servers) {
             let plan = Plan::fixed(now.boot);
             app.registration =
-                Track::new(not_too_soon(plan, app, statement, origin, &self.boot_id, now));
+                Track::new(not_too_soon(plan, app, statement, servers, &self.boot_id, now));
+            self.actions.extend(sign_out(app, statement, servers));
         }
-        let ready = app.candidate(origin).is_some_and(|best| Some(best.statement) == wanted);
+        let ready = app.candidate(servers).is_some_and(|best| Some(best.statement) == wanted);
         let served = app.token.as_ref().map(|token| token.statement) == wanted;
         if ready && !served {
             app.fetching.succeed(Plan::fixed(now.boot));
@@ -64,9 +67,8 @@ impl Lifecycle {
             App::new(id.clone(), Err("the application is not configured".to_owned()))
         });
         app.present = false;
-        app.token = None;
-        app.parked = None;
-        app.rejected = None;
+        app.forget_token();
+        app.denial = None;
         app.unsaved.token = false;
         for waiter in app.waiters.drain(..) {
             let message = format!("{id} is configured no longer");
@@ -75,12 +77,12 @@ impl Lifecycle {
         }
         // Should it return with another statement, it starts anew.
         if app.loading == Loading::Done && app.record.active.take().is_some() {
-            self.save_record(&id);
+            self.save_record(&id, Room::Keep);
         }
     }
 
     pub(super) fn policy_changed(&mut self, now: Now, policy: Policy) {
-        let moved = policy.origin != self.policy.origin;
+        let moved = policy.servers != self.policy.servers;
         self.policy = policy;
         self.clock_set = now.wall >= self.policy.released;
         if !moved {
@@ -89,15 +91,20 @@ impl Lifecycle {
         let ids: Vec<_> = self.apps.keys().cloned().collect();
         for id in ids {
             if let Some(app) = self.apps.get_mut(&id) {
-                app.token = app.token.take().filter(|token| token.origin == self.policy.origin);
-                app.parked = app.parked.take().filter(|token| token.origin == self.policy.origin);
+                let servers = &self.policy.servers;
+                app.parked.take_if(|token| !servers.contains(&token.origin));
+                if app.token.as_ref().is_some_and(|token| !servers.contains(&token.origin)) {
+                    app.forget_token();
+                }
+                app.denial = None;
             }
             self.plan_start(now, &id);
         }
     }
 
     /// Holds end, and the store is looked at again; a backoff, a pause and the limits on
-    /// registrations go on.
+    /// registrations go on. Of the waits for a server that answers registrations without
+    /// credentials, one in a row of them ends.
     pub(super) fn reloaded(&mut self, now: Now) {
         if let StoreState::Closed { track, asked, .. } = &mut self.store {
             track.plan = Plan::fixed(now.boot);
@@ -109,14 +116,29 @@ impl Lifecycle {
             if app.loading == Loading::Failed {
                 app.reading.plan = Plan::fixed(now.boot);
             }
-            for track in [&mut app.registration, &mut app.fetching] {
-                let held = track.trouble.as_ref().is_some_and(|t| t.name == ErrorName::Rejected);
-                if held && track.plan.floor.is_none() {
-                    track.holds = 0;
-                    track.plan = Plan::fixed(now.boot);
-                }
+            app.registration.end_hold(now.boot);
+            app.fetching.end_hold(now.boot);
+            let servers = &self.policy.servers;
+            let Some(statement) = app.to_register(servers) else { continue };
+            let mut attempts = app.attempts(statement, servers);
+            let wait = limits::unusable_wait(&attempts, &self.boot_id, now);
+            if let Some(unusable) = attempts.unusable.as_mut().filter(|u| !u.ended)
+                && !wait.is_zero()
+            {
+                unusable.ended = true;
+                app.set_attempts(statement, servers, &attempts);
+                attempts.unusable = None;
+                let wait = limits::wait(&attempts, app.anew, &self.boot_id, now);
+                app.registration.plan = Plan::fixed(now.boot.after(wait));
             }
         }
+    }
+
+    /// The files of an application have changed: its holds end.
+    pub(super) fn files_changed(&mut self, now: Now, id: &AppId) {
+        let Some(app) = self.apps.get_mut(id) else { return };
+        app.registration.end_hold(now.boot);
+        app.fetching.end_hold(now.boot);
     }
 
     pub(super) fn loaded(&mut self, now: Now, id: &AppId, stored: Stored) {
@@ -127,16 +149,19 @@ impl Lifecycle {
         app.record = stored.record;
         if !app.present {
             if app.record.active.take().is_some() {
-                self.save_record(id);
+                self.save_record(id, Room::Keep);
             }
             return;
         }
-        let origin = self.policy.origin.clone();
+        for attempts in app.record.attempts.values_mut().flat_map(Map::values_mut) {
+            limits::not_to_come(attempts, &self.boot_id, now);
+        }
+        let servers = &self.policy.servers;
         let configured = app.statement.as_ref().ok().copied();
         if stored.record_lost {
             let statements: Vec<_> = app.filed.keys().copied().chain(configured).collect();
             for statement in statements {
-                app.set_attempts(statement, &origin, limits::lost(&self.boot_id, now));
+                app.set_attempts(statement, servers, &limits::lost(&self.boot_id, now));
             }
             // What the token was fetched with was in use.
             app.record.active = stored.token.as_ref().map(|token| token.statement);
@@ -145,10 +170,14 @@ impl Lifecycle {
         let active = app.record.active;
         let usable = stored.token.filter(|token| {
             let whose = Some(token.statement);
-            (configured == whose || active == whose) && token.origin == origin
+            (configured == whose || active == whose) && servers.contains(&token.origin)
         });
         match usable {
-            Some(token) if token.boot_id == self.boot_id => app.token = Some(token),
+            Some(token) if token.boot_id == self.boot_id => {
+                // More left than it ever had: stored in another time namespace.
+                let lifetime = Duration::from_secs(u64::from(token.lifetime));
+                app.token = Some(token).filter(|t| t.expires_boot.since(now.boot) <= lifetime);
+            }
             other => app.parked = other,
         }
         app.drop_dead_token(now.boot);
@@ -157,7 +186,7 @@ impl Lifecycle {
 
     /// The first plans of an application whose content is known.
     fn plan_start(&mut self, now: Now, id: &AppId) {
-        let origin = &self.policy.origin;
+        let servers = &self.policy.servers;
         let Some(app) = self.apps.get_mut(id) else { return };
         let lazy = Plan::lazy(now.boot, &mut self.rng);
         app.turn = 0;
@@ -169,24 +198,24 @@ impl Lifecycle {
         }));
         // A statement that came back while the daemon was away: its own token, at once.
         let served = app.token.as_ref().map(|token| token.statement);
-        let best = app.candidate(origin).map(|best| best.statement);
+        let best = app.candidate(servers).map(|best| best.statement);
         if served.is_some() && best.is_some() && best != served {
             app.fetching.plan = Plan::fixed(now.boot);
         }
-        let Some(statement) = app.to_register(origin) else { return };
+        let Some(statement) = app.to_register(servers) else { return };
         // A new statement of an application in use is registered at once, a first one lazily.
         let plan = if app.record.active.is_some() { Plan::fixed(now.boot) } else { lazy };
         app.registration =
-            Track::new(not_too_soon(plan, app, statement, origin, &self.boot_id, now));
+            Track::new(not_too_soon(plan, app, statement, servers, &self.boot_id, now));
+        self.actions.extend(sign_out(app, statement, servers));
     }
 
     pub(super) fn forgotten(&mut self, now: Now, id: &AppId) {
         let Some(app) = self.apps.get_mut(id) else { return };
         app.filed.clear();
         app.record = Record::default();
-        app.token = None;
-        app.parked = None;
-        app.rejected = None;
+        app.forget_token();
+        app.denial = None;
         app.unsaved = Unsaved::default();
         app.saving.succeed(Plan::fixed(BootTime(0)));
         if let Some(flight) = &mut app.flight {
@@ -247,6 +276,9 @@ impl Lifecycle {
             if moved || now.confirmed && !token.confirmed {
                 token.expires_wall = wall;
                 token.confirmed = now.confirmed;
+                if app.reported.is_some() {
+                    continue;
+                }
                 let token = token.clone();
                 self.actions.push(Action::SaveToken { app: app.id.clone(), token });
             }
@@ -254,16 +286,39 @@ impl Lifecycle {
     }
 }
 
+/// What an operator must know before a registration leaves credentials behind.
+fn sign_out(app: &App, statement: StatementDigest, servers: &Servers) -> Option<Action> {
+    let left: Vec<_> = app
+        .left_behind(statement, servers)
+        .into_iter()
+        .map(|(other, origin)| {
+            let whose = if other == statement { "this statement" } else { "another statement" };
+            format!("{whose} ({}) at {origin}", other.short())
+        })
+        .collect();
+    let text = format!(
+        "{}: there are no client credentials for the configured statement ({}) at {}, only those \
+         of {}: a registration signs this application's viewers out of every TV provider; to keep \
+         them signed in, bring that statement or url back, or list another name of the same \
+         server in [server] same_server_as",
+        app.id,
+        statement.short(),
+        servers.url,
+        left.join(", ")
+    );
+    (!left.is_empty()).then_some(Action::Log { level: log::Level::Warn, text })
+}
+
 /// A plan for a registration, put off while earlier ones without an answer demand it.
 fn not_too_soon(
     plan: Plan,
     app: &App,
     statement: StatementDigest,
-    origin: &Origin,
+    servers: &Servers,
     boot_id: &BootId,
     now: Now,
 ) -> Plan {
-    let wait = limits::unanswered_wait(&app.attempts(statement, origin), boot_id, now);
+    let wait = limits::wait(&app.attempts(statement, servers), false, boot_id, now);
     let floor = now.boot.after(wait);
     Plan {
         at: plan.at.max(floor),

@@ -9,7 +9,7 @@ use fastrand::Rng;
 use super::app::{App, Candidate, Errand, Flight, Loading, Track};
 use super::governor::Governor;
 use super::schedule::Plan;
-use super::{Action, Event, Policy, RequestId, What, limits};
+use super::{Action, Event, Policy, RequestId, Room, What, limits};
 use crate::map::Map;
 use crate::model::{AppId, StatementDigest};
 use crate::time::{BootId, BootTime, Now};
@@ -17,6 +17,8 @@ use crate::view::SERVE_MARGIN;
 
 /// A key that cannot change while the process lives is waited for this long.
 const FINAL_KEY_PATIENCE: Duration = Duration::from_secs(600);
+/// What callers report of the registration counts for this long.
+const DENIAL_LASTS: Duration = Duration::from_secs(24 * 3600);
 
 /// The state of the whole daemon, as far as decisions depend on it.
 #[derive(Debug)]
@@ -132,12 +134,15 @@ impl Lifecycle {
             Event::Removed { app } => self.removed(app),
             Event::PolicyChanged(policy) => self.policy_changed(now, policy),
             Event::Reloaded => self.reloaded(now),
+            Event::FilesChanged { app } => self.files_changed(now, &app),
             Event::Loaded { app, stored } => self.loaded(now, &app, *stored),
             Event::LoadFailed { app, message } => self.load_failed(now, &app, message),
             Event::Saved { app, what } => self.saved(now, &app, what),
             Event::NotSaved { app, what, message } => self.not_saved(now, &app, what, message),
             Event::Wanted { app, call, min_validity } => self.wanted(now, &app, call, min_validity),
-            Event::Replace { app, call, rejected } => self.replace(now, &app, call, &rejected),
+            Event::Replace { app, call, rejected, code } => {
+                self.replace(now, &app, call, &rejected, &code);
+            }
             Event::Gone { call } => {
                 self.apps.values_mut().for_each(|app| app.waiters.retain(|w| w.call != call));
             }
@@ -158,9 +163,11 @@ impl Lifecycle {
         for app in self.apps.values_mut() {
             app.drop_dead_token(now.boot);
             app.admit_parked(&self.boot_id, now, &mut self.rng);
+            app.denial.take_if(|denial| now.boot.since(denial.last) >= DENIAL_LASTS);
         }
         self.answer_served(now);
         self.start_requests(now);
+        self.serve_reported(now);
         self.answer_hopeless(now);
         self.apps.retain(|_, app| {
             app.present
@@ -224,25 +231,27 @@ impl Lifecycle {
             let Some(permit) = self.governor.take(now.boot) else { return };
             self.requests += 1;
             let request = self.requests;
-            let origin = self.policy.origin.clone();
+            let servers = &self.policy.servers;
+            let origin = servers.url.clone();
             let Some(app) = self.apps.get_mut(&id) else { continue };
             let (statement, errand) = match work {
                 Work::Register(statement) => {
-                    let before = app.attempts(statement, &origin);
+                    let before = app.attempts(statement, servers);
                     let mut attempts = before.clone();
                     limits::begin(&mut attempts, app.anew, &self.boot_id, now);
-                    app.set_attempts(statement, &origin, attempts);
+                    app.set_attempts(statement, servers, &attempts);
                     self.records += 1;
                     self.actions.push(Action::SaveRecord {
                         app: id,
                         serial: self.records,
+                        room: Room::Allocate(statement),
                         record: app.record.clone(),
                     });
                     let recording = Some(self.records);
                     (statement, Errand::Register { anew: app.anew, before, recording })
                 }
                 Work::Fetch(candidate) => {
-                    if let Some(credentials) = app.credentials(candidate, &origin) {
+                    if let Some(credentials) = app.credentials(candidate, servers) {
                         self.actions.push(Action::Fetch {
                             app: id,
                             request,
@@ -250,7 +259,8 @@ impl Lifecycle {
                             credentials: credentials.clone(),
                         });
                     }
-                    (candidate.statement, Errand::Fetch { pending: candidate.pending })
+                    let issuer = servers.iter().nth(candidate.issuer).unwrap_or(&origin).clone();
+                    (candidate.statement, Errand::Fetch { pending: candidate.pending, issuer })
                 }
             };
             let started = now.boot;
@@ -274,9 +284,9 @@ impl Lifecycle {
             return None;
         }
         let waiting = !app.waiters.is_empty();
-        let origin = &self.policy.origin;
-        let candidate = app.candidate(origin);
-        let registration = app.to_register(origin).and_then(|statement| {
+        let servers = &self.policy.servers;
+        let candidate = app.candidate(servers);
+        let registration = app.to_register(servers).and_then(|statement| {
             let due = app.registration.plan.due(waiting);
             let register = Some((Work::Register(statement), due));
             let Some(old) = candidate.filter(|_| app.anew) else { return register };
@@ -304,13 +314,20 @@ impl Lifecycle {
         let reads = app.loading == Loading::Failed || app.misses_statement();
         let reading = (store_open && reads).then_some(app.reading.plan.at);
         let saving = (store_open && !app.unsaved.is_empty()).then_some(app.saving.plan.at);
-        [waiters, token_end, request, reading, saving].into_iter().flatten().min()
+        let denial = app.denial.as_ref().map(|denial| denial.last.after(DENIAL_LASTS));
+        [waiters, token_end, request, reading, saving, denial].into_iter().flatten().min()
     }
 
-    pub(super) fn save_record(&mut self, id: &AppId) {
+    pub(super) fn save_record(&mut self, id: &AppId, room: Room) {
         self.records += 1;
         if let Some(app) = self.apps.get_mut(id) {
-            self.actions.push(save_record(app, self.records));
+            let (app_id, record) = (app.id.clone(), app.record.clone());
+            self.actions.push(Action::SaveRecord {
+                app: app_id,
+                serial: self.records,
+                room,
+                record,
+            });
             if !app.present {
                 app.unsaved.record = true;
                 app.saving.plan = Plan::never();
@@ -330,10 +347,6 @@ impl Lifecycle {
 pub(super) enum Work {
     Register(StatementDigest),
     Fetch(Candidate),
-}
-
-fn save_record(app: &App, serial: u64) -> Action {
-    Action::SaveRecord { app: app.id.clone(), serial, record: app.record.clone() }
 }
 
 fn offset(now: Now) -> i64 {

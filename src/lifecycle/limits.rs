@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::schedule::doubled;
-use crate::model::{Attempts, Stamp};
+use crate::model::{Attempts, Stamp, Unusable};
 use crate::time::{BootId, Now};
 
 /// `invalid_client` answers that it takes, at the least, before a registration anew.
@@ -16,6 +16,8 @@ const REFUSALS: u32 = 3;
 const WITH_A_TOKEN: u32 = 6;
 const UNANSWERED_FIRST: Duration = Duration::from_secs(1);
 const UNANSWERED_LAST: Duration = Duration::from_secs(60);
+const UNUSABLE_FIRST: Duration = Duration::from_secs(60);
+const UNUSABLE_LAST: Duration = Duration::from_secs(24 * 3600);
 const ANEW_FIRST: Duration = Duration::from_secs(3600);
 const ANEW_LAST: Duration = Duration::from_secs(24 * 3600);
 
@@ -31,6 +33,7 @@ pub(super) fn begin(attempts: &mut Attempts, anew: bool, boot_id: &BootId, now: 
 /// The server issued new credentials.
 pub(super) fn registered(attempts: &mut Attempts) {
     attempts.unanswered = 0;
+    attempts.unusable = None;
     clear_refusals(attempts);
 }
 
@@ -38,6 +41,7 @@ pub(super) fn registered(attempts: &mut Attempts) {
 /// they have been good for a day.
 pub(super) fn proven(attempts: &mut Attempts, boot_id: &BootId, now: Now) {
     attempts.unanswered = 0;
+    attempts.unusable = None;
     clear_refusals(attempts);
     let since = attempts.registered.as_ref().map(|stamp| stamp.elapsed(boot_id, now));
     if since.is_none_or(|since| since >= ANEW_LAST) {
@@ -74,6 +78,62 @@ pub(super) fn unanswered_wait(attempts: &Attempts, boot_id: &BootId, now: Now) -
     let Some(times) = attempts.unanswered.checked_sub(1) else { return Duration::ZERO };
     let Some(last) = &attempts.registered else { return Duration::ZERO };
     doubled(UNANSWERED_FIRST, times, UNANSWERED_LAST).saturating_sub(last.elapsed(boot_id, now))
+}
+
+/// How long the next registration must still wait for the 2xx answers without credentials, each of
+/// which may have made a client: 1 min, doubling up to 24 h.
+pub(super) fn unusable_wait(attempts: &Attempts, boot_id: &BootId, now: Now) -> Duration {
+    let Some(Unusable { count, last, .. }) = &attempts.unusable else { return Duration::ZERO };
+    let full = doubled(UNUSABLE_FIRST, count.saturating_sub(1), UNUSABLE_LAST);
+    full.saturating_sub(last.elapsed(boot_id, now))
+}
+
+/// How long the next registration must still wait, whatever else is planned.
+pub(super) fn wait(attempts: &Attempts, anew: bool, boot_id: &BootId, now: Now) -> Duration {
+    let own = if anew { anew_wait } else { unanswered_wait };
+    own(attempts, boot_id, now).max(unusable_wait(attempts, boot_id, now))
+}
+
+/// The server answered a registration with a 2xx that has no credentials.
+pub(super) fn no_credentials(attempts: &mut Attempts, boot_id: &BootId, now: Now) {
+    let (count, ended) = attempts.unusable.as_ref().map_or((0, false), |u| (u.count, u.ended));
+    attempts.unanswered = 0;
+    attempts.unusable =
+        Some(Unusable { count: count.saturating_add(1), last: Stamp::new(boot_id, now), ended });
+}
+
+/// The counts of all names of one server as one, each the one that waits the longest.
+pub(super) fn together<'a>(all: impl Iterator<Item = &'a Attempts>) -> Attempts {
+    let later = |a: Option<Stamp>, b: &Option<Stamp>| match (&a, b) {
+        (Some(x), Some(y)) if x.boot_id == y.boot_id && x.boot < y.boot => Some(y.clone()),
+        (Some(x), Some(y)) if x.boot_id != y.boot_id && x.wall < y.wall => Some(y.clone()),
+        _ => a.or_else(|| b.clone()),
+    };
+    let count = |u: &Option<Unusable>| u.as_ref().map_or(0, |unusable| unusable.count);
+    all.fold(Attempts::default(), |mut sum, next| {
+        sum.unanswered = sum.unanswered.max(next.unanswered);
+        sum.anew = sum.anew.max(next.anew);
+        sum.registered = later(sum.registered, &next.registered);
+        if next.refusals > sum.refusals {
+            sum.refusals = next.refusals;
+            sum.refused_for = next.refused_for;
+            sum.refused.clone_from(&next.refused);
+        }
+        if count(&next.unusable) > count(&sum.unusable) {
+            sum.unusable.clone_from(&next.unusable);
+        }
+        sum
+    })
+}
+
+/// A moment that is still to come is taken for now: stamped in another time namespace, it would
+/// hold up a registration for as long as that one's clock is ahead.
+pub(super) fn not_to_come(attempts: &mut Attempts, boot_id: &BootId, now: Now) {
+    let last = attempts.unusable.as_mut().map(|unusable| &mut unusable.last);
+    let stamps = attempts.registered.as_mut().into_iter().chain(attempts.refused.as_mut());
+    for stamp in stamps.chain(last).filter(|stamp| stamp.is_to_come(boot_id, now)) {
+        *stamp = Stamp::new(boot_id, now);
+    }
 }
 
 /// What to assume where an attempt record was lost: that every limit was reached just now.

@@ -24,7 +24,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub use callers::PATIENCE;
+pub use callers::{PATIENCE, means_registration};
 pub use engine::Lifecycle;
 
 use crate::model::{AppId, Credentials, Filed, Origin, Record, StatementDigest, Stored, Token};
@@ -38,11 +38,41 @@ pub type CallId = u64;
 /// Names one request to the server.
 pub type RequestId = u64;
 
+/// The authorization server, by all its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Servers {
+    /// Where requests go.
+    pub url: Origin,
+    /// Other names of the same server, whose credentials are used on.
+    pub others: Vec<Origin>,
+}
+
+impl Servers {
+    /// All names, `url` first.
+    pub fn iter(&self) -> impl Iterator<Item = &Origin> {
+        std::iter::once(&self.url).chain(&self.others)
+    }
+
+    /// Whether this is one of the names.
+    #[must_use]
+    pub fn contains(&self, origin: &Origin) -> bool {
+        self.iter().any(|name| name == origin)
+    }
+
+    /// The server that `origin` is a name of: this one, or another that was left meanwhile.
+    fn of(&self, origin: &Origin) -> Self {
+        if self.contains(origin) {
+            return self.clone();
+        }
+        Self { url: origin.clone(), others: Vec::new() }
+    }
+}
+
 /// The settings that the decisions depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The authorization server.
-    pub origin: Origin,
+    pub servers: Servers,
     /// How long refusals of client credentials must last before a registration anew.
     pub reregister_after: Duration,
     /// A wall clock before this date is not set.
@@ -68,6 +98,17 @@ pub enum What {
     Token,
     /// The removal of the token.
     NoToken,
+}
+
+/// The files that are kept on the disk so that credentials fit into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// They stay as they are.
+    Keep,
+    /// They must be there before this statement is registered.
+    Allocate(StatementDigest),
+    /// This statement's are not needed: its registration was refused.
+    Release(StatementDigest),
 }
 
 /// Something has happened.
@@ -96,8 +137,13 @@ pub enum Event {
     },
     /// The settings have changed.
     PolicyChanged(Policy),
-    /// Somebody asked for a reload: holds end.
+    /// Root asked for a reload: holds end.
     Reloaded,
+    /// The files of an application have changed: its holds end, whoever asked for the reload.
+    FilesChanged {
+        /// Which.
+        app: AppId,
+    },
     /// What the store has of an application.
     Loaded {
         /// Which.
@@ -145,6 +191,8 @@ pub enum Event {
         call: CallId,
         /// The refused token.
         rejected: Secret,
+        /// The API's error code, as the caller passes it on; may be empty.
+        code: String,
     },
     /// A call waits no longer.
     Gone {
@@ -203,6 +251,8 @@ pub enum Action {
         app: AppId,
         /// Which write.
         serial: u64,
+        /// What becomes of the room for credentials; without it there is no registration either.
+        room: Room,
         /// The content.
         record: Record,
     },

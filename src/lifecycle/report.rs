@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::app::{App, Errand, Loading, Trouble};
+use super::app::{App, Denial, Errand, Loading, Trouble};
 use super::engine::{Lifecycle, StoreState};
 use crate::model::AppId;
 use crate::time::{BootTime, Now};
@@ -14,12 +14,18 @@ impl Lifecycle {
     #[must_use]
     pub fn view(&self, id: &AppId, now: Now) -> Option<AppView> {
         let app = self.apps.get(id).filter(|app| app.present)?;
-        let origin = &self.policy.origin;
-        let token = app.served().filter(|_| app.usable_for(now.boot).is_some());
-        let expires_at = token.as_ref().map_or(0, |token| self.unix_seconds(token.expires));
-        let token_number = token.as_ref().map_or(0, |_| app.number);
-        let state = if token.is_some() { AppState::Ready } else { self.state(app) };
-        let credentials = app.candidate(origin).and_then(|best| app.credentials(best, origin));
+        let servers = &self.policy.servers;
+        // One that is being replaced is withheld, and keeps its number and its end.
+        let alive = app.token.as_ref().filter(|_| app.usable_for(now.boot).is_some());
+        let token = app.served().filter(|_| alive.is_some());
+        let expires_at = alive.map_or(0, |token| self.unix_seconds(token.expires_boot));
+        let token_number = alive.map_or(0, |_| app.number);
+        let state = match (&token, alive) {
+            (Some(_), _) => AppState::Ready,
+            (None, Some(_)) => AppState::Fetching,
+            (None, None) => self.state(app),
+        };
+        let credentials = app.candidate(servers).and_then(|best| app.credentials(best, servers));
         Some(AppView {
             state,
             token,
@@ -49,20 +55,31 @@ impl Lifecycle {
                 format!("the server throttles this device; next try at {}", self.date(until));
             return CallError { name: ErrorName::Throttled, message };
         }
-        if let (Err(reason), None) = (&app.statement, app.candidate(&self.policy.origin)) {
+        if let (Err(reason), None) = (&app.statement, app.candidate(&self.policy.servers)) {
             let message = format!("{reason}; it is read again when it changes");
             return CallError { name: ErrorName::Unavailable, message };
         }
         if app.flight.is_none()
-            && let Some(statement) = app.to_register(&self.policy.origin)
-            && let Some(last) = app.attempts(statement, &self.policy.origin).registered
+            && let Some(statement) = app.to_register(&self.policy.servers)
+            && let attempts = app.attempts(statement, &self.policy.servers)
+            && let Some(last) = attempts.registered
             && let Some(at) = self.next_try(app, now).filter(|at| *at > now.boot)
         {
             // In an earlier process, or this one would know why.
             let since = self.date(now.boot.before(last.elapsed(&self.boot_id, now)));
+            let what = if attempts.unusable.is_some() {
+                "the server answered the last registration without usable credentials"
+            } else {
+                "the last registration got no answer"
+            };
+            let message = format!("{what}; since {since}; next try at {}", self.date(at));
+            return CallError { name: ErrorName::Unavailable, message };
+        }
+        if app.reported.is_some() && app.flight.is_none() {
+            let next = self.next_try(app, now).map(|at| format!("; next try at {}", self.date(at)));
             let message = format!(
-                "the last registration got no answer; since {since}; next try at {}",
-                self.date(at)
+                "there is no other token than the reported one{}",
+                next.unwrap_or_default()
             );
             return CallError { name: ErrorName::Unavailable, message };
         }
@@ -97,7 +114,7 @@ impl Lifecycle {
         // A refused statement is the last word only where no credentials are left to ask with, or
         // where those are refused too.
         let registration = app.registration.trouble.as_ref();
-        if app.anew || app.candidate(&self.policy.origin).is_none() {
+        if app.anew || app.candidate(&self.policy.servers).is_none() {
             return registration.or(app.fetching.trouble.as_ref());
         }
         app.fetching.trouble.as_ref()
@@ -105,12 +122,20 @@ impl Lifecycle {
 
     /// The last failure of anything that is still to be done; empty where the last try succeeded.
     fn last_error(&self, app: &App, now: Now) -> (String, String) {
+        if let Some(Denial { code, since, last }) = &app.denial {
+            let text = format!(
+                "an API does not accept this registration: {code}; since {}; reported last at {}",
+                self.date(*since),
+                self.date(*last)
+            );
+            return (ErrorName::Rejected.as_str().to_owned(), text);
+        }
         let refused = app.registration.trouble.as_ref();
         let trouble = self.trouble(app).or(refused).or(app.saving.trouble.as_ref());
         if let Some(trouble) = trouble {
             return (trouble.name.as_str().to_owned(), self.message(trouble, app, now));
         }
-        match (&app.statement, app.candidate(&self.policy.origin)) {
+        match (&app.statement, app.candidate(&self.policy.servers)) {
             (Err(reason), None) if app.loading == Loading::Done => {
                 (ErrorName::Unavailable.as_str().to_owned(), reason.clone())
             }

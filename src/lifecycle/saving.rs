@@ -4,7 +4,7 @@
 use super::app::{Errand, Loading, Track};
 use super::engine::{Asked, Lifecycle, StoreState};
 use super::schedule::Plan;
-use super::{Action, What};
+use super::{Action, Room, What};
 use crate::model::{AppId, StatementDigest};
 use crate::time::{BootTime, Now};
 use crate::view::ErrorName;
@@ -92,7 +92,8 @@ impl Lifecycle {
                     // Without a durable attempt record there is no registration.
                     self.governor.unanswered();
                     if let Errand::Register { before, .. } = flight.errand {
-                        app.set_attempts(flight.statement, &flight.origin, before);
+                        let servers = self.policy.servers.of(&flight.origin);
+                        app.set_attempts(flight.statement, &servers, &before);
                     }
                     let track = &mut app.registration;
                     track.fail(ErrorName::Storage, message, now.boot);
@@ -129,8 +130,8 @@ impl Lifecycle {
             if let Some((&statement, ())) = app.unsaved.credentials.first() {
                 self.save_credentials(&id, statement);
             } else if app.unsaved.record {
-                self.save_record(&id);
-            } else if let Some(token) = app.token.clone() {
+                self.save_record(&id, Room::Keep);
+            } else if let Some(token) = app.token.clone().filter(|_| app.reported.is_none()) {
                 self.actions.push(Action::SaveToken { app: id, token });
             } else {
                 // A token that a caller has reported must not be served after a restart either.

@@ -20,8 +20,13 @@ pub const NETWORK_EVERY: Duration = Duration::from_secs(60);
 
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_LAST: Duration = Duration::from_secs(600);
-const HOLD_FIRST: Duration = Duration::from_secs(3600);
+const HOLD_FIRST: Duration = Duration::from_secs(300);
 const HOLD_LAST: Duration = Duration::from_secs(24 * 3600);
+/// However little a token has left, a refusal is asked for again no sooner.
+pub const SHORTEST_HOLD: Duration = Duration::from_secs(60);
+/// A series of 4xx answers backs off like any failure for this long.
+pub const CLIENT_ERRORS_EARLY: Duration = Duration::from_secs(3600);
+const CLIENT_ERRORS_LAST: Duration = Duration::from_secs(6 * 3600);
 
 /// One planned try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +67,13 @@ impl Plan {
         Self { at, earliest: at, floor: Some(floor) }
     }
 
+    /// A backoff of at most `cap`, half of it fixed and half random, and not before `floor`. A
+    /// network that comes back ends it.
+    pub fn half_random(now: BootTime, cap: Duration, floor: BootTime, rng: &mut Rng) -> Self {
+        let at = now.after(cap / 2 + within(cap / 2, rng)).max(floor);
+        Self { at, earliest: at, floor: Some(floor) }
+    }
+
     /// The moment of the try.
     pub const fn due(&self, somebody_waits: bool) -> BootTime {
         if somebody_waits { self.earliest } else { self.at }
@@ -80,7 +92,13 @@ pub fn backoff_cap(failures: u32) -> Duration {
     doubled(BACKOFF_FIRST, failures.saturating_sub(1), BACKOFF_LAST)
 }
 
-/// The wait after the `refusals`-th refusal in a row: 1 h, doubling up to 24 h.
+/// The longest wait after the `late`-th 4xx answer that came when a series of them had lasted for
+/// [`CLIENT_ERRORS_EARLY`]: 20 min, doubling up to 6 h.
+pub fn client_error_cap(late: u32) -> Duration {
+    doubled(BACKOFF_LAST, late, CLIENT_ERRORS_LAST)
+}
+
+/// The wait after the `refusals`-th refusal in a row: 5 min, doubling up to 24 h.
 pub fn hold(refusals: u32) -> Duration {
     doubled(HOLD_FIRST, refusals.saturating_sub(1), HOLD_LAST)
 }
@@ -186,9 +204,21 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_doubles_from_one_hour_to_a_day() {
-        let hours = [1, 2, 3, 4, 5, 6, 60].map(|refusals| hold(refusals).as_secs() / 3600);
-        assert_eq!(hours, [1, 2, 4, 8, 16, 24, 24]);
+    fn a_hold_doubles_from_five_minutes_to_a_day() {
+        let minutes = [1, 2, 3, 4, 8, 9, 10, 60].map(|refusals| hold(refusals).as_secs() / 60);
+        assert_eq!(minutes, [5, 10, 20, 40, 640, 1280, 1440, 1440]);
+    }
+
+    #[test]
+    fn a_series_of_4xx_answers_doubles_from_ten_minutes_to_six_hours_after_its_first_hour() {
+        let minutes = [1, 2, 3, 4, 5, 6, 60].map(|late| client_error_cap(late).as_secs() / 60);
+        assert_eq!(minutes, [20, 40, 80, 160, 320, 360, 360]);
+        let mut rng = Rng::with_seed(1);
+        let waits = || Plan::half_random(NOW, LAZY, NOW, &mut rng).at.since(NOW);
+        let waits: Vec<_> = std::iter::repeat_with(waits).take(500).collect();
+        assert!(waits.iter().all(|wait| (LAZY / 2..=LAZY).contains(wait)));
+        assert!(waits.iter().any(|wait| *wait < LAZY * 6 / 10));
+        assert!(waits.iter().any(|wait| *wait > LAZY * 9 / 10));
     }
 
     #[test]

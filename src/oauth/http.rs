@@ -30,12 +30,14 @@ mod plan;
 mod provider;
 mod race;
 mod reason;
+mod status_line;
 
 #[cfg(test)]
 mod tests;
 
 use places::Places;
 use plan::Suspects;
+use status_line::StatusLine;
 
 /// The header that carries the device data.
 const DEVICE_INFO: HeaderName = HeaderName::from_static("x-device-info");
@@ -51,7 +53,8 @@ pub(super) struct Received {
     content_type: Option<String>,
     retry_after: Option<String>,
     date: Option<String>,
-    body: Zeroizing<Vec<u8>>,
+    /// The error says how it broke off.
+    body: Result<Zeroizing<Vec<u8>>, String>,
 }
 
 impl Received {
@@ -61,7 +64,7 @@ impl Received {
             content_type: self.content_type.as_deref(),
             retry_after: self.retry_after.as_deref(),
             date: self.date.as_deref(),
-            body: &self.body,
+            body: self.body.as_ref().map(|body| body.as_slice()).map_err(String::as_str),
         }
     }
 }
@@ -69,7 +72,7 @@ impl Received {
 /// The addresses that earlier tries have failed on.
 static SUSPECTS: Mutex<Suspects> = Mutex::new(Suspects::new());
 
-/// Sends one POST and receives its answer, whatever the status.
+/// Sends one POST and receives its answer, whatever the status, and whatever becomes of its body.
 pub(super) fn post(
     context: &Context,
     path: &'static str,
@@ -79,7 +82,8 @@ pub(super) fn post(
     let connected = Arc::new(OnceLock::new());
     let received = exchange(context, path, content_type, body, Arc::clone(&connected));
     if let Some(address) = connected.get() {
-        suspects().note(*address, received.is_ok());
+        let good = received.as_ref().is_ok_and(|received| received.body.is_ok());
+        suspects().note(*address, good);
     }
     received
 }
@@ -93,23 +97,31 @@ fn exchange(
 ) -> Result<Received, Failure> {
     let explain = |error| reason::failure(error, context);
     let user_agent = context.user_agent.as_deref().unwrap_or(OWN_USER_AGENT);
-    let response = agent(context, connected)?
+    let line = StatusLine::default();
+    let response = agent(context, connected, &line)?
         .post(format!("{}{path}", context.origin))
         .header(CONTENT_TYPE, content_type)
         .header(ACCEPT, wire::JSON)
         .header(USER_AGENT, user_agent)
         .header(DEVICE_INFO, &context.device_info)
         .header(CONNECTION, "close")
-        .send(body)
-        .map_err(explain)?;
-    receive(response).map_err(explain)
+        .send(body);
+    match (response, line.status()) {
+        (Ok(response), _) => Ok(receive(response, context)),
+        // Its header broke off, and its status says what it may have done.
+        (Err(error), Some(status)) if wire::body_matters(status) => {
+            let body = Err(explain(error).to_string());
+            Ok(Received { status, content_type: None, retry_after: None, date: None, body })
+        }
+        (Err(error), _) => Err(explain(error)),
+    }
 }
 
 fn suspects() -> MutexGuard<'static, Suspects> {
     SUSPECTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn receive(mut response: Response<ureq::Body>) -> Result<Received, ureq::Error> {
+fn receive(mut response: Response<ureq::Body>, context: &Context) -> Received {
     let header = |name| {
         let value = response.headers().get(name)?;
         Some(value.to_str().unwrap_or_default().to_owned())
@@ -122,12 +134,19 @@ fn receive(mut response: Response<ureq::Body>) -> Result<Received, ureq::Error> 
         // Room for all that is read, so that no copy stays behind in freed memory.
         body.reserve_exact(wire::MAX_BODY + 1);
         let mut reader = response.body_mut().as_reader().take(wire::MAX_BODY as u64 + 1);
-        reader.read_to_end(&mut body).map_err(ureq::Error::from)?;
+        if let Err(error) = reader.read_to_end(&mut body) {
+            let broke_off = reason::failure(error.into(), context).to_string();
+            return Received { status, content_type, retry_after, date, body: Err(broke_off) };
+        }
     }
-    Ok(Received { status, content_type, retry_after, date, body })
+    Received { status, content_type, retry_after, date, body: Ok(body) }
 }
 
-fn agent(context: &Context, connected: Arc<OnceLock<SocketAddr>>) -> Result<Agent, Failure> {
+fn agent(
+    context: &Context,
+    connected: Arc<OnceLock<SocketAddr>>,
+    line: &StatusLine,
+) -> Result<Agent, Failure> {
     let begun = clock::monotonic_usec();
     let tls = match context.origin.0.starts_with("https:") {
         true => Some(tls(context)?),
@@ -148,7 +167,7 @@ fn agent(context: &Context, connected: Arc<OnceLock<SocketAddr>>) -> Result<Agen
         config = config.https_only(true).tls_config(tls);
     }
     let tcp = connect::Tcp::new(suspects().list(), connected);
-    let connector = ().chain(tcp).chain(connect::Tls::default());
+    let connector = ().chain(tcp).chain(connect::Tls::default()).chain(line.clone());
     Ok(Agent::with_parts(config.build(), connector, connect::NoResolver))
 }
 

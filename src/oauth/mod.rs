@@ -50,6 +50,16 @@ pub struct AccessToken {
     pub expires_in: u32,
 }
 
+/// Client credentials as the server issued them (RFC 7591, section 3.2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The credentials, and of the rest what is legible.
+    pub credentials: Credentials,
+    /// The members that say nothing legible. They count as absent: a registration costs viewers
+    /// too much to be thrown away for what is information only.
+    pub ignored: Vec<&'static str>,
+}
+
 /// What an answer, or the lack of one, means: the rows of the contract's table, section 1. Holds
 /// no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,17 +73,31 @@ pub enum Failure {
     },
     /// The token endpoint's `invalid_client`.
     InvalidClient {
+        /// The HTTP status.
+        status: u16,
         /// The server's `error_description`: printable ASCII, at most 200 characters, may be empty.
         description: String,
     },
-    /// Any other 400, 401 or 403 with a JSON `error`.
+    /// 400, 401 or 403 with one of the error words that the endpoint is documented to say.
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The server's `error`: printable ASCII, at most 64 characters.
+        /// The server's `error`, one of the documented words.
         error: String,
         /// The server's `error_description`: printable ASCII, at most 200 characters, may be empty.
         description: String,
+    },
+    /// The registration endpoint: a 2xx status line without usable credentials. The server may have
+    /// made a client.
+    NoCredentials {
+        /// What is wrong with the answer, for a person.
+        reason: String,
+    },
+    /// Any other 4xx but 408: something between here and the server, or a server that does not
+    /// speak the protocol just now.
+    ClientError {
+        /// What the answer was, for a person.
+        reason: String,
     },
     /// All else.
     Unavailable {
@@ -89,8 +113,8 @@ pub enum Failure {
 /// Registers an application (RFC 7591, section 3.1) and returns its client credentials.
 ///
 /// # Errors
-/// What the answer means; every unusable answer is [`Failure::Unavailable`].
-pub fn register(context: &Context, request: &Registration<'_>) -> Result<Credentials, Failure> {
+/// What the answer means; every 2xx without credentials is [`Failure::NoCredentials`].
+pub fn register(context: &Context, request: &Registration<'_>) -> Result<Registered, Failure> {
     let body = wire::registration(request);
     let received = http::post(context, wire::REGISTER, wire::JSON, &body)?;
     wire::registered(&received.answer(), request.statement)
@@ -124,15 +148,18 @@ impl fmt::Display for Failure {
                 write!(f, "the server answered {status}: too many requests, ")?;
                 write!(f, "next one in {}", humantime::format_duration(*pause))
             }
-            Self::InvalidClient { description } => {
-                f.write_str("the server does not accept the client credentials: invalid_client")?;
+            Self::InvalidClient { status, description } => {
+                write!(f, "the server refused the client credentials with {status}: ")?;
+                f.write_str("invalid_client")?;
                 described(f, description)
             }
             Self::Refused { status, error, description } => {
                 write!(f, "the server refused with {status}: {error}")?;
                 described(f, description)
             }
-            Self::Unavailable { reason, .. } => f.write_str(reason),
+            Self::NoCredentials { reason }
+            | Self::ClientError { reason }
+            | Self::Unavailable { reason, .. } => f.write_str(reason),
         }
     }
 }

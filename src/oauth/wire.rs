@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use zeroize::Zeroizing;
 
-use super::{AccessToken, Failure, Registration};
+use super::{AccessToken, Failure, Registered, Registration};
 use crate::model::Credentials;
 use crate::secret::Secret;
 
@@ -38,7 +38,6 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The largest body that is looked at, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
-const MAX_CREDENTIAL: usize = 4 * 1024;
 const MAX_TOKEN: usize = 8 * 1024;
 const MAX_PAUSE: Duration = Duration::from_secs(3600);
 const MIN_LIFETIME: u64 = 10;
@@ -93,8 +92,8 @@ pub struct Answer<'a> {
     /// `Date`.
     pub date: Option<&'a str>,
     /// The body, or as much of it as is more than [`MAX_BODY`]; may be empty where
-    /// [`body_matters`] says no.
-    pub body: &'a [u8],
+    /// [`body_matters`] says no. The error says how it broke off.
+    pub body: Result<&'a [u8], &'a str>,
 }
 
 /// Whether the body of an answer with this status is looked at.
@@ -103,19 +102,36 @@ pub fn body_matters(status: u16) -> bool {
     matches!(status, 200 | 201 | 400 | 401 | 403)
 }
 
+/// The refusals that the registration endpoint is documented to give (Adobe Pass, Dynamic Client
+/// Registration).
+const REGISTER_WORDS: [&str; 4] = [
+    "invalid_request",
+    "invalid_redirect_uri",
+    "invalid_software_statement",
+    "unapproved_software_statement",
+];
+/// The same of the token endpoint, besides [`INVALID_CLIENT`].
+const TOKEN_WORDS: [&str; 4] =
+    ["invalid_request", "unauthorized_client", "unsupported_grant_type", "access_denied"];
+const INVALID_CLIENT: &str = "invalid_client";
+
 /// What the answer to a registration with this `statement` means.
 ///
 /// # Errors
 /// See [`super::register`].
-pub fn registered(answer: &Answer<'_>, statement: &Secret) -> Result<Credentials, Failure> {
-    let mut object = success(answer, &[statement]).map_err(|failure| match failure {
-        // It is the token endpoint's word; here it only says that the statement is refused.
-        Failure::InvalidClient { description } => {
-            Failure::Refused { status: answer.status, error: "invalid_client".into(), description }
+pub fn registered(answer: &Answer<'_>, statement: &Secret) -> Result<Registered, Failure> {
+    let found = match answer.status {
+        200 | 201 => credentials(answer, &[statement]),
+        202..=299 => Err(answered(answer, " instead of 200 or 201")),
+        _ => {
+            return Err(match failure(answer, &REGISTER_WORDS, &[statement]) {
+                // The token endpoint's word: here it is one that is not documented.
+                Failure::InvalidClient { .. } => client_error(answer, &[statement]),
+                other => other,
+            });
         }
-        other => other,
-    })?;
-    credentials(&mut object).map_err(|fault| unusable(answer, &fault))
+    };
+    found.map_err(|reason| Failure::NoCredentials { reason })
 }
 
 /// What the answer to a token request with these credentials means.
@@ -127,35 +143,72 @@ pub fn issued(
     client_id: &Secret,
     client_secret: &Secret,
 ) -> Result<AccessToken, Failure> {
-    let mut object = success(answer, &[client_id, client_secret])?;
-    access_token(&mut object).map_err(|fault| unusable(answer, &fault))
+    let secrets = [client_id, client_secret];
+    if !matches!(answer.status, 200 | 201) {
+        return Err(failure(answer, &TOKEN_WORDS, &secrets));
+    }
+    access_token(answer, &secrets).map_err(unavailable)
 }
 
-fn credentials(object: &mut Object) -> Result<Credentials, String> {
-    let client_id = object.secret("client_id", MAX_CREDENTIAL)?;
-    let client_secret = object.secret("client_secret", MAX_CREDENTIAL)?;
-    let issued_at = object.seconds("client_id_issued_at")?.unwrap_or(0);
-    let redirect_uris = object.strings("redirect_uris")?.unwrap_or_default();
-    object.strings("grant_types")?;
-    let words = object.string("scope")?;
-    let scopes = object.strings("scopes")?.unwrap_or_else(|| {
+fn credentials(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<Registered, String> {
+    let fault = |fault: String| unusable(answer, &fault);
+    let mut object = object(answer, &["client_id", "client_secret"], secrets)?;
+    let client_id = object.secret("client_id").map_err(fault)?;
+    let client_secret = object.secret("client_secret").map_err(fault)?;
+    // All else is information.
+    let mut ignored = Vec::new();
+    let issued_at = told_of(answer, "client_id_issued_at", &mut ignored, Object::number);
+    let redirect_uris = told_of(answer, "redirect_uris", &mut ignored, Object::strings);
+    told_of(answer, "grant_types", &mut ignored, Object::strings);
+    let words = told_of(answer, "scope", &mut ignored, Object::string);
+    let scopes = told_of(answer, "scopes", &mut ignored, Object::strings).unwrap_or_else(|| {
         words.iter().flat_map(|words| words.split_whitespace()).map(str::to_owned).collect()
     });
-    Ok(Credentials { client_id, client_secret, issued_at, scopes, redirect_uris })
+    let credentials = Credentials {
+        client_id,
+        client_secret,
+        issued_at: issued_at.unwrap_or(0),
+        scopes,
+        redirect_uris: redirect_uris.unwrap_or_default(),
+    };
+    Ok(Registered { credentials, ignored })
 }
 
-fn access_token(object: &mut Object) -> Result<AccessToken, String> {
-    let value = object.secret("access_token", MAX_TOKEN)?;
+/// A member that decides nothing: one that says nothing legible is named and counts as absent.
+fn told_of<T>(
+    answer: &Answer<'_>,
+    key: &'static str,
+    ignored: &mut Vec<&'static str>,
+    read: impl FnOnce(&mut Object, &str) -> Result<Option<T>, String>,
+) -> Option<T> {
+    let object = Object::parse(answer.body.unwrap_or_default(), &[key]);
+    let mut object = object.filter(|object| !object.ambiguous);
+    let value = object.as_mut().and_then(|object| read(object, key).ok());
+    if value.is_none() {
+        ignored.push(key);
+    }
+    value.flatten()
+}
+
+fn access_token(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<AccessToken, String> {
+    let fault = |fault: String| unusable(answer, &fault);
+    let mut object = object(answer, &["access_token", "token_type", "expires_in"], secrets)?;
+    let value = object.secret("access_token").map_err(fault)?;
+    if value.expose().len() > MAX_TOKEN {
+        return Err(unusable(answer, &format!("access_token is longer than {MAX_TOKEN} bytes")));
+    }
     if !is_b64token(value.expose()) {
-        return Err("access_token has characters that no Authorization header may have".into());
+        let fault = "access_token has characters that no Authorization header may have";
+        return Err(unusable(answer, fault));
     }
-    let kind = object.string("token_type")?.ok_or("token_type is missing")?;
-    if !kind.eq_ignore_ascii_case("bearer") {
-        return Err("token_type is not bearer".into());
+    let kind = object.string("token_type").map_err(fault)?;
+    if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+        return Err(unusable(answer, "token_type is not bearer"));
     }
-    let seconds = object.seconds("expires_in")?.ok_or("expires_in is missing")?;
+    let seconds = object.seconds("expires_in").map_err(fault)?;
+    let seconds = seconds.ok_or_else(|| unusable(answer, "expires_in is missing"))?;
     if seconds < MIN_LIFETIME {
-        return Err(format!("expires_in is less than {MIN_LIFETIME} s"));
+        return Err(unusable(answer, &format!("expires_in is less than {MIN_LIFETIME} s")));
     }
     let expires_in = u32::try_from(seconds).map_or(MAX_LIFETIME, |s| s.min(MAX_LIFETIME));
     Ok(AccessToken { value, expires_in })
@@ -168,20 +221,23 @@ fn is_b64token(token: &str) -> bool {
     !core.is_empty() && core.bytes().all(legal)
 }
 
-/// The object in a 200 or 201; else what the answer means, first match. `secrets` are those of
-/// the request.
-fn success(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<Object, Failure> {
+/// What an answer that is no success means, first match. `words` are the refusals of the endpoint,
+/// `secrets` are those of the request.
+fn failure(answer: &Answer<'_>, words: &[&str], secrets: &[&Secret]) -> Failure {
     match answer.status {
-        200 | 201 => object(answer, secrets),
-        429 => Err(throttled(answer)),
-        503 if answer.retry_after.is_some() => Err(throttled(answer)),
-        400 | 401 | 403 => Err(refusal(answer, secrets)),
-        202..=299 => Err(answered(answer, " instead of 200 or 201")),
-        301 | 302 | 303 | 307 | 308 => {
-            Err(answered(answer, ", a redirect, and those are not followed"))
+        429 => throttled(answer),
+        503 if answer.retry_after.is_some() => throttled(answer),
+        400 | 401 | 403 => {
+            refusal(answer, words, secrets).unwrap_or_else(|| client_error(answer, secrets))
         }
-        511 => Err(answered(answer, ": the network wants a sign-in")),
-        _ => Err(answered(answer, "")),
+        408 => unavailable(answered(answer, "")),
+        402..=499 => client_error(answer, secrets),
+        202..=299 => unavailable(answered(answer, " instead of 200 or 201")),
+        301 | 302 | 303 | 307 | 308 => {
+            unavailable(answered(answer, ", a redirect, and those are not followed"))
+        }
+        511 => unavailable(answered(answer, ": the network wants a sign-in")),
+        _ => unavailable(answered(answer, "")),
     }
 }
 
@@ -203,41 +259,61 @@ fn pause(after: &str, date: Option<&str>) -> Option<Duration> {
     Some(Duration::try_from(until - from).unwrap_or_default().min(MAX_PAUSE))
 }
 
-fn refusal(answer: &Answer<'_>, secrets: &[&Secret]) -> Failure {
-    let mut object = match object(answer, secrets) {
-        Ok(object) => object,
-        Err(failure) => return failure,
-    };
-    let Some(error) = object.raw("error").filter(|error| !error.is_empty()) else {
-        return answered(answer, " with JSON that has no error code");
-    };
-    let description = object.raw("error_description").unwrap_or_default();
-    let description = told(&description, 200, secrets);
-    if *error == "invalid_client" {
-        return Failure::InvalidClient { description };
+/// One of the words that the endpoint is documented to say.
+fn refusal(answer: &Answer<'_>, words: &[&str], secrets: &[&Secret]) -> Option<Failure> {
+    let status = answer.status;
+    let mut object = object(answer, &["error"], secrets).ok()?;
+    let error = object.raw("error")?;
+    let description = || told(&member(answer, "error_description"), 200, secrets);
+    if *error == INVALID_CLIENT {
+        return Some(Failure::InvalidClient { status, description: description() });
     }
-    let mut error = told(&error, 64, secrets);
-    if error.is_empty() {
-        error.push_str("(nothing printable)");
-    }
-    Failure::Refused { status: answer.status, error, description }
+    let word = words.iter().find(|word| **word == *error)?;
+    Some(Failure::Refused { status, error: (*word).to_owned(), description: description() })
 }
 
-fn object(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<Object, Failure> {
-    if answer.body.is_empty() {
+/// A 4xx that says nothing that tokend knows; what it says is for a person.
+fn client_error(answer: &Answer<'_>, secrets: &[&Secret]) -> Failure {
+    let how = if !body_matters(answer.status) {
+        String::new()
+    } else if let Err(how) = object(answer, &[], secrets) {
+        return Failure::ClientError { reason: how };
+    } else {
+        let error = told(&member(answer, "error"), 64, secrets);
+        let description = told(&member(answer, "error_description"), 60, secrets);
+        let colon = if description.is_empty() { "" } else { ": " };
+        match error.as_str() {
+            "" => " with JSON that has no error code".to_owned(),
+            error => format!(" with {error}{colon}{description}, which is not documented for it"),
+        }
+    };
+    Failure::ClientError { reason: answered(answer, &how) }
+}
+
+/// A member of the answer that is a string and stands once, else nothing.
+fn member(answer: &Answer<'_>, key: &str) -> Zeroizing<String> {
+    let object = Object::parse(answer.body.unwrap_or_default(), &[key]);
+    let object = object.filter(|object| !object.ambiguous);
+    object.and_then(|mut object| object.raw(key)).unwrap_or_default()
+}
+
+/// The members `keys` of the answer's JSON object, or what the answer is instead.
+fn object(answer: &Answer<'_>, keys: &[&str], secrets: &[&Secret]) -> Result<Object, String> {
+    let body = answer.body.map_err(|how| answered(answer, &format!(", and then: {how}")))?;
+    if body.is_empty() {
         return Err(answered(answer, " with an empty body"));
     }
-    if answer.body.len() > MAX_BODY {
+    if body.len() > MAX_BODY {
         return Err(answered(answer, &format!(" with more than {} KiB", MAX_BODY / 1024)));
     }
     let kind = answer.content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    match Object::parse(answer.body) {
+    match Object::parse(body, keys) {
         Some(object) if object.ambiguous => {
             Err(answered(answer, " with JSON in which a key stands twice"))
         }
         Some(object) => Ok(object),
         None if kind.is_empty() || kind.to_ascii_lowercase().ends_with("json") => {
-            Err(answered(answer, " with a body that is no JSON object"))
+            Err(answered(answer, " with a body that is not a JSON object"))
         }
         None => {
             let kind = shown(kind, 40, secrets);
@@ -246,11 +322,14 @@ fn object(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<Object, Failure> {
     }
 }
 
-fn unusable(answer: &Answer<'_>, fault: &str) -> Failure {
+fn unusable(answer: &Answer<'_>, fault: &str) -> String {
     answered(answer, &format!(" with a body that is of no use: {fault}"))
 }
 
-fn answered(answer: &Answer<'_>, how: &str) -> Failure {
-    let reason = format!("the server answered {}{how}", answer.status);
+fn answered(answer: &Answer<'_>, how: &str) -> String {
+    format!("the server answered {}{how}", answer.status)
+}
+
+fn unavailable(reason: String) -> Failure {
     Failure::Unavailable { reason, tls: false, sent: true }
 }

@@ -34,6 +34,8 @@ pub enum Action {
     Remove,
     /// Renaming a damaged file.
     PutAside,
+    /// Keeping room on the disk for a file.
+    KeepRoom,
 }
 
 impl fmt::Display for Action {
@@ -43,6 +45,7 @@ impl fmt::Display for Action {
             Self::Write => "write",
             Self::Remove => "remove",
             Self::PutAside => "put aside the damaged",
+            Self::KeepRoom => "keep 64 KiB of room, before a registration, for",
         })
     }
 }

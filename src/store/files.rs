@@ -13,6 +13,9 @@ use rustix::io::Errno;
 /// What the name of a file that is being written begins with.
 pub(crate) const TEMPORARY: &str = ".tmp-";
 
+/// What the name of a file begins with that keeps room on the disk for another.
+pub(crate) const ROOM: &str = ".room-";
+
 /// An open directory.
 pub(crate) struct Directory {
     descriptor: OwnedFd,
@@ -118,6 +121,49 @@ impl Directory {
             return Err(error);
         }
         self.sync()
+    }
+
+    /// Keeps room on the disk for a file, once: what is there stays.
+    pub(crate) fn keep_room(&self, name: &str, bytes: usize) -> io::Result<()> {
+        let room = format!("{ROOM}{name}");
+        if self.open_with_length(&room)?.is_some_and(|(_, length)| length >= bytes as u64) {
+            return Ok(());
+        }
+        // Noise: a file system that compresses would keep no room for zeros.
+        let mut noise = vec![0; bytes];
+        fastrand::Rng::with_seed(0).fill(&mut noise);
+        self.write(&room, &noise)
+    }
+
+    /// As [`Directory::write`], in the blocks of the room that is kept for the file, if it is.
+    pub(crate) fn write_into_room(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let temporary = format!("{TEMPORARY}{name}");
+        match self.rename(&format!("{ROOM}{name}"), &temporary) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return self.write(name, content);
+            }
+            room => room?,
+        }
+        let replaced =
+            self.refill(&temporary, content).and_then(|()| self.rename(&temporary, name));
+        if replaced.is_err() {
+            // A file system that never writes in place wants other blocks: give it these back.
+            let _ = self.remove(&temporary);
+            return self.write(name, content);
+        }
+        self.sync()
+    }
+
+    fn refill(&self, temporary: &str, content: &[u8]) -> io::Result<()> {
+        self.step(Step::Open)?;
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.descriptor, temporary, flags, Mode::empty())?;
+        let mut file = File::from(file);
+        self.step(Step::Write)?;
+        file.write_all(content)?;
+        file.set_len(content.len() as u64)?;
+        self.step(Step::Sync)?;
+        file.sync_all()
     }
 
     fn fill(&self, temporary: &str, content: &[u8]) -> io::Result<()> {

@@ -5,11 +5,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::documents;
 use super::errors::StoreError;
 use super::files::Directory;
 use super::names;
+use super::pair::{self, Found};
 use super::proof::{self, Judgement};
 use super::state_dir::LockError;
+use crate::model::{AppId, Filed, StatementDigest};
 use crate::seal::RootKey;
 use crate::seal::envelope::Subject;
 
@@ -83,5 +86,38 @@ impl Look {
             Judgement::ProvenBy { file, .. } => Verdict::Proven(file.to_owned()),
             Judgement::Wrong => Verdict::Wrong,
         })
+    }
+}
+
+impl Look {
+    /// The client credentials of each application and statement, of their two copies the newer one
+    /// that opens. What opens in neither is left out.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is of another version.
+    pub fn credentials(
+        &self,
+        root: &RootKey,
+    ) -> Result<Vec<(AppId, StatementDigest, Filed)>, StoreError> {
+        let mut found: Vec<(AppId, StatementDigest, u64, Filed)> = Vec::new();
+        for name in &self.sealed {
+            let Some(subject) = names::subject(name) else { continue };
+            let Subject::Credentials(id, digest) = &subject else { continue };
+            let Found::Good(opened) = pair::read(&self.files, root, &subject, name)? else {
+                continue;
+            };
+            let document = documents::from_json::<documents::Credentials>(&opened.plaintext);
+            let Some(documents::Credentials { origins }) = document else { continue };
+            // The names are sorted, so that two copies come one after the other.
+            match found.last_mut() {
+                Some((last, of, generation, filed)) if last == id && of == digest => {
+                    if opened.generation > *generation {
+                        (*generation, *filed) = (opened.generation, origins);
+                    }
+                }
+                _ => found.push((id.clone(), *digest, opened.generation, origins)),
+            }
+        }
+        Ok(found.into_iter().map(|(id, digest, _, filed)| (id, digest, filed)).collect())
     }
 }

@@ -5,7 +5,7 @@
 use crate::model::{AppId, StatementDigest};
 use crate::seal::envelope::Subject;
 
-use super::files::TEMPORARY;
+use super::files::{ROOM, TEMPORARY};
 
 /// What the name of a file that was put aside ends with.
 pub(super) const QUARANTINE: &str = ".corrupt";
@@ -88,9 +88,15 @@ pub(super) fn subject(name: &str) -> Option<Subject> {
     }
 }
 
-/// The application that a file belongs to, one put aside or half written too.
+/// Whose room on the disk a file keeps.
+pub(super) fn room_for(name: &str) -> Option<Subject> {
+    subject(name.strip_prefix(ROOM)?)
+}
+
+/// The application that a file belongs to, one put aside, half written or kept free too.
 pub(super) fn owner(name: &str) -> Option<AppId> {
     let name = name.strip_prefix(TEMPORARY).unwrap_or(name);
+    let name = name.strip_prefix(ROOM).unwrap_or(name);
     let name = name.strip_suffix(QUARANTINE).unwrap_or(name);
     subject(name)?.application().cloned()
 }
@@ -122,6 +128,10 @@ mod tests {
                 assert_eq!(owner(&name).as_ref(), owned, "{name}");
                 assert_eq!(owner(&quarantined(&name)).as_ref(), owned, "{name}");
                 assert_eq!(owner(&format!("{TEMPORARY}{name}")).as_ref(), owned, "{name}");
+                let room = format!("{ROOM}{name}");
+                assert_eq!((subject(&room), room_for(&name)), (None, None));
+                assert_eq!(room_for(&room).as_ref(), Some(each));
+                assert_eq!(owner(&room).as_ref(), owned, "{name}");
                 assert!(TEMPORARY.len() + STAGED.len() + name.len() + QUARANTINE.len() <= 255);
                 names.push(name);
             }

@@ -53,7 +53,12 @@ pub(super) fn write(
 ) -> Result<(), StoreError> {
     let sealed = envelope::seal(root, subject, generation, plaintext)
         .map_err(|source| StoreError::Seal { path: dir.path().join(name), source })?;
-    dir.files().write(name, &sealed).map_err(dir.cannot(Action::Write, name))
+    let files = dir.files();
+    match subject {
+        Subject::Credentials(..) => files.write_into_room(name, &sealed),
+        _ => files.write(name, &sealed),
+    }
+    .map_err(dir.cannot(Action::Write, name))
 }
 
 /// What was loaded of a subject that has two copies.

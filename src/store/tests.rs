@@ -6,6 +6,7 @@ mod directory;
 mod key;
 mod power_cut;
 mod reseal;
+mod room;
 mod single;
 
 use std::fs;

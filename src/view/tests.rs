@@ -11,6 +11,7 @@ fn view() -> AppView {
             value: Secret::new("current".into()),
             expires: BootTime(3_600_000),
             lifetime: LIFETIME,
+            reported: false,
         }),
         token_number: 7,
         expires_at: 1_700_000_000,
@@ -104,4 +105,12 @@ fn exactly_the_changed_properties_are_told() {
 #[test]
 fn a_view_shows_nothing_of_its_token() {
     assert!(!format!("{:?}", view()).contains("current"));
+}
+
+#[test]
+fn a_reported_token_is_served_and_replaces_no_other() {
+    let mut view = view();
+    view.token.as_mut().unwrap().reported = true;
+    assert_eq!(view.serve(0, BootTime(0)), token(3600));
+    assert_eq!(view.replace(&Secret::new("another".into()), BootTime(0)), Served::Ask);
 }

@@ -136,7 +136,7 @@ impl Rig {
         match self.event() {
             BusEvent::Wanted { call, .. }
             | BusEvent::Replace { call, .. }
-            | BusEvent::Reload { call }
+            | BusEvent::Reload { call, .. }
             | BusEvent::Forget { call, .. }
             | BusEvent::Gone { call } => call,
             other => panic!("no call: {other:?}"),
@@ -199,6 +199,7 @@ pub fn ready() -> AppView {
         value: Secret::new("the-token".into()),
         expires: clock::boot().after(Duration::from_secs(3600)),
         lifetime: 3600,
+        reported: false,
     };
     AppView {
         state: AppState::Ready,

@@ -139,3 +139,23 @@ fn an_outage_leaves_less_behind_where_refreshes_are_earlier() {
     assert_eq!(lost(0.5, 0.6), 0);
     assert!(lost(0.85, 0.95) > lost(0.75, 0.85));
 }
+
+#[test]
+fn what_the_holds_of_the_contract_cost_is_what_the_page_says() {
+    // Requests a device and day, and seconds until half and 99 % have a token again.
+    for (name, most_requests, half_back, most_back) in [
+        ("denied", 12.0, 4 * 3600, 12 * 3600),
+        ("unknown-word", 16.0, 3 * 3600, 6 * 3600),
+        ("firewall", 8.0, 420, 600),
+    ] {
+        let scene = scene(name);
+        let tally = run(scene, Keeper::Tokend, 600, 3);
+        let back = |share| tally.caught_up.within(share).unwrap();
+        let without = tally.percent(tally.lost);
+        let row = (tally.each_day(), back(0.5), back(0.99), without);
+        let peak = tally.peak(scene.to, scene.end(), 10) * 1e6 / 600.0;
+        println!("{name}: {row:?}, peak {peak:.0}");
+        assert!(row.0 < most_requests && row.1 <= half_back && row.2 <= most_back, "{row:?}");
+        assert_eq!(tally.registered, 0, "{name}: nobody is signed out");
+    }
+}

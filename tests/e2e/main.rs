@@ -38,6 +38,7 @@ mod refresh;
 mod reload;
 mod reseal;
 mod restart;
+mod same_server;
 mod same_user;
 mod sandbox_scenes;
 mod secrets;

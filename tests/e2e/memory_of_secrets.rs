@@ -43,7 +43,7 @@ fn start(home: &Household) -> (Tokend, Player, String) {
     let player = home.player();
     let (token, _) = player.get_token(CINEMA, 0).unwrap();
     player.get_headers(CINEMA, 0).unwrap();
-    player.replace_token(CINEMA, "not-the-token", "access_token_expired").unwrap();
+    player.replace_token(CINEMA, "not-the-token", "invalid_access_token_service_provider").unwrap();
     assert_whole("token", &token, tokend.id());
     (tokend, player, token)
 }

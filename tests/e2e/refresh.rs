@@ -188,17 +188,22 @@ fn the_fourth_replacement_within_a_minute_is_throttled_and_the_token_stays() {
 }
 
 #[test]
-fn a_rejected_token_is_served_again_only_when_the_server_returns_it_again() {
+fn a_reported_token_is_served_again_after_a_failed_try_and_replaces_nothing() {
     let home = Household::new(Authority::http(), &["cinema"]);
     let _tokend = home.device.start();
     let player = home.player();
     let (token, _) = player.get_token("cinema", 0).unwrap();
+    let expires_at = player.properties("cinema").expires_at;
     let changes = player.watch("cinema");
     home.authority.next(Endpoint::Token, [Fault::html(500)]);
+    // The next try brings the same token.
     home.authority.repeat_tokens(true);
-    assert_eq!(player.replace_token("cinema", &token, "").unwrap().0, token);
-    let rejected = changes.next();
-    assert!(rejected.is_state("fetching"));
-    assert_eq!(rejected.get::<u64>("ExpiresAt"), Some(0), "it is not served meanwhile");
+    let error = player.replace_token("cinema", &token, "").unwrap_err();
+    assert_eq!(error.name, "tv.tokend.Error.Unavailable");
+    assert!(changes.next().is_state("fetching"));
+    assert_eq!(player.get_token("cinema", 0).unwrap().0, token);
+    let properties = player.properties("cinema");
+    assert_eq!((properties.state.as_str(), properties.token_number), ("ready", 1));
+    assert!(properties.expires_at.abs_diff(expires_at) <= 5, "as long as the server says");
     assert_eq!(home.authority.count(Endpoint::Token), 3);
 }

@@ -117,8 +117,9 @@ impl Sandbox {
     fn recover(&self) {
         let changes = self.player.watch(CINEMA);
         self.play("serve");
-        if self.state() != "ready" {
-            changes.wait_for(|change| change.is_state("ready"));
+        // A token that was reported is served on until there is another.
+        if self.state() != "ready" || self.call_api().0 != Some(200) {
+            changes.wait_for(|change| change.get::<u64>("TokenNumber").is_some_and(|n| n > 1));
         }
         assert_eq!(self.call_api().0, Some(200));
     }
@@ -144,7 +145,7 @@ fn an_early_end_of_the_token_and_a_slow_server_cost_one_replacement_each() {
 fn a_client_that_is_unknown_is_unavailable_and_known_again_afterwards() {
     let sandbox = Sandbox::start();
     sandbox.expect("revoke", Some(401), UNAVAILABLE);
-    assert_eq!(sandbox.state(), "waiting");
+    assert_eq!(sandbox.state(), "ready", "the reported token may be good elsewhere");
     sandbox.recover();
 }
 
@@ -152,8 +153,7 @@ fn a_client_that_is_unknown_is_unavailable_and_known_again_afterwards() {
 fn a_withdrawn_statement_is_rejected_until_it_is_approved_again() {
     let sandbox = Sandbox::start();
     sandbox.expect("refuse", Some(401), "tv.tokend.Error.Rejected");
-    assert_eq!(sandbox.state(), "rejected");
-    wait(&sandbox.lines, 0, "cinema | rejected, no token");
+    assert_eq!(sandbox.state(), "ready", "the reported token may be good elsewhere");
     wait(
         &sandbox.lines,
         0,

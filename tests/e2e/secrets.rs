@@ -115,7 +115,10 @@ fn first_life(home: &Household, player: &Player, said: &mut Said) {
         Fault::Answer(Response::error(400, error, &body))
     };
     authority.next(Endpoint::Token, [quoting("access_denied")]);
-    said.call("ReplaceToken", player.replace_token("cinema", &token, "access_token_expired"));
+    said.call(
+        "ReplaceToken",
+        player.replace_token("cinema", &token, "invalid_access_token_service_provider"),
+    );
     look(home, player, tokend.id(), said);
     authority.next(Endpoint::Token, [quoting(secret)]);
     said.call("Reload", player.reload());

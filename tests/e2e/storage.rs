@@ -304,6 +304,17 @@ fn nothing_is_registered_while_the_disk_is_full() {
 }
 
 #[test]
+fn a_file_size_limit_is_found_before_a_registration_and_ends_no_process() {
+    let mut scene = Scene::new();
+    let limit = ["prlimit", "--fsize=32768", "--"].map(Into::into);
+    scene.device.set_runner(limit.to_vec());
+    let (mut tokend, player) = scene.start();
+    assert_storage_error(&player, CINEMA, "64 KiB");
+    assert_eq!(scene.authority.count(Endpoint::Register), 0);
+    assert!(!tokend.has_ended(), "SIGXFSZ ends nothing");
+}
+
+#[test]
 fn a_token_is_served_from_memory_while_the_disk_is_full_and_written_once_it_is_not() {
     let scene = Scene::new();
     let Some(disk) = SmallDisk::mount(&scene.device.state()) else { return };

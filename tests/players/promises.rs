@@ -25,9 +25,12 @@ fn with_token(show: &Show) -> (Tokend, Player) {
     (tokend, other)
 }
 
+/// A code that the vendor documents for a 401.
+const CODE: &str = "invalid_access_token_service_provider";
+
 /// 401 as the API answers it.
 fn refused() -> Fault {
-    Fault::json(401, &json!({ "status": 401, "code": "access_token_expired" }))
+    Fault::json(401, &json!({ "status": 401, "code": CODE }))
 }
 
 pub(crate) fn headers_reach_the_protected_endpoint(show: &mut Show) {
@@ -55,11 +58,11 @@ pub(crate) fn a_401_leads_to_one_replacement_and_then_success(show: &mut Show) {
     let (tokend, other) = with_token(show);
     show.scene.authority.expire_tokens();
     show.play();
-    show.says("401 access_token_expired: asking");
+    show.says("401 : asking");
     show.says("200 ");
     show.waits();
     assert_eq!(show.count(Endpoint::Token), 2);
-    tokend.wait_for_line("access_token_expired");
+    tokend.wait_for_line("reports a refused token (code \"\")");
 
     // Its own replacement is no new token to it: the next call is that for the next one.
     replace(&other);
@@ -72,8 +75,8 @@ pub(crate) fn a_second_401_is_not_followed_by_another_replacement(show: &mut Sho
     let (_tokend, other) = with_token(show);
     show.scene.authority.always(Endpoint::Hello, refused());
     show.play();
-    show.says("401 access_token_expired: asking");
-    show.says("401 access_token_expired again");
+    show.says(&format!("401 {CODE}: asking"));
+    show.says(&format!("401 {CODE} again"));
     show.waits();
 
     show.scene.authority.end_faults();
@@ -108,7 +111,7 @@ pub(crate) fn a_throttled_replacement_is_told_and_not_repeated(show: &mut Show) 
     }
     show.scene.authority.always(Endpoint::Hello, refused());
     show.play();
-    show.says("401 access_token_expired: asking");
+    show.says(&format!("401 {CODE}: asking"));
     show.says("patience: ");
     show.says("trying again when there is a new token");
     show.waits();

@@ -34,6 +34,8 @@ pub(super) enum Answer {
     /// `access_denied`, or the statement is refused.
     Refused,
     InvalidClient,
+    /// A 4xx that says nothing.
+    ClientError,
     /// 429.
     Throttled,
     Unreachable,

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokend::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId};
+use tokend::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId, Servers};
 use tokend::map::Map;
 use tokend::model::{AppId, Credentials, Origin, Slot, StatementDigest, Stored, Token};
 use tokend::oauth::{AccessToken, Failure};
@@ -198,7 +198,10 @@ impl Real {
                 error: "access_denied".to_owned(),
                 description: String::new(),
             },
-            Answer::InvalidClient => Failure::InvalidClient { description: String::new() },
+            Answer::InvalidClient => {
+                Failure::InvalidClient { status: 400, description: String::new() }
+            }
+            Answer::ClientError => Failure::ClientError { reason: "403 with a page".to_owned() },
             Answer::Throttled => Failure::Throttled { status: 429, retry_after: None },
             Answer::Unreachable => {
                 Failure::Unavailable { reason: "no connection".to_owned(), tls: false, sent: false }
@@ -224,7 +227,11 @@ impl Real {
 }
 
 fn policy() -> Policy {
-    Policy { origin: origin(), reregister_after: duration(300), released: WallTime(0) }
+    Policy {
+        servers: Servers { url: origin(), others: Vec::new() },
+        reregister_after: duration(300),
+        released: WallTime(0),
+    }
 }
 
 fn origin() -> Origin {

@@ -36,6 +36,8 @@ pub enum Trouble {
     AccessDenied,
     /// Each token request is answered `invalid_client`, each registration refused.
     InvalidClient,
+    /// Each request is answered with a 4xx that says nothing: an unknown error word, or HTML.
+    ClientError,
 }
 
 /// Who has power.
@@ -102,7 +104,7 @@ const CUT: Scene = Scene {
 };
 
 /// All of them.
-pub const SCENES: [Scene; 10] = [
+pub const SCENES: [Scene; 12] = [
     QUIET,
     Scene { name: "day-24h", about: "an ordinary day, tokens of 24 h", lifetime: H24, ..QUIET },
     OUTAGE,
@@ -148,5 +150,20 @@ pub const SCENES: [Scene; 10] = [
         from: at(6),
         to: at(18),
         ..QUIET
+    },
+    Scene {
+        name: "unknown-word",
+        about: "400 with an error word that nobody knows, from 6:00 to 18:00, tokens of 6 h",
+        days: 2,
+        trouble: Some(Trouble::ClientError),
+        from: at(6),
+        to: at(18),
+        ..QUIET
+    },
+    Scene {
+        name: "firewall",
+        about: "a firewall answers 403 with a page from 20:00 to 21:00, tokens of 6 h",
+        trouble: Some(Trouble::ClientError),
+        ..OUTAGE
     },
 ];

@@ -52,6 +52,7 @@ impl Server {
             Some(Trouble::Down) => Answer::Unreachable,
             _ if !self.admits(at) => Answer::Throttled,
             None => good,
+            Some(Trouble::ClientError) => Answer::ClientError,
             Some(Trouble::InvalidClient) if request == Output::Fetch => Answer::InvalidClient,
             Some(Trouble::InvalidClient | Trouble::AccessDenied) => Answer::Refused,
         };

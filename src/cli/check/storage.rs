@@ -13,13 +13,14 @@ use crate::seal::envelope::{self, Subject};
 use crate::seal::{self, RootKey, SealError};
 use crate::store::{LockError, Look, OpenError, StoreError, Verdict};
 
-/// The state directory, where it is there and could be looked into.
+/// The state directory, where it is there and could be looked into, and the root key, if it opens
+/// what is stored.
 pub(super) fn check(
     options: &Options,
     seal: &Seal,
     user: User,
     findings: &mut Findings,
-) -> Option<Look> {
+) -> (Option<Look>, Option<RootKey>) {
     let opened = Look::open(&options.state, user.daemon);
     let key = self::seal(options, seal, user, opened.as_ref(), findings);
     let directory = options.state.display();
@@ -27,18 +28,20 @@ pub(super) fn check(
         Ok(Some(look)) => look,
         Ok(None) => {
             findings.ok("state", format!("{directory} is not there; it is made on first start"));
-            return None;
+            return (None, None);
         }
         Err(error) if is_denied(&error) => {
             findings.warning("state", format!("not looked at: {}", chain(&error)));
-            return None;
+            return (None, None);
         }
         Err(error) => {
             findings.error("state", chain(&error));
-            return None;
+            return (None, None);
         }
     };
-    match key.map(|key| look.judge(&key)) {
+    let judged = key.as_ref().map(|key| look.judge(key));
+    let proven = matches!(judged, Some(Ok(Verdict::Proven(_))));
+    match judged {
         _ if look.is_empty() => {
             findings.ok("state", format!("{directory}: nothing is stored yet"));
         }
@@ -64,7 +67,7 @@ pub(super) fn check(
             findings.error("state", chain(&OpenError::Store(error)));
         }
     }
-    Some(look)
+    (Some(look), key.filter(|_| proven))
 }
 
 /// The root key, where there is one to be had.

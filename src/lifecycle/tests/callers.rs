@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::world::*;
 use crate::lifecycle::{Desired, Event};
-use crate::secret::Secret;
-use crate::view::ErrorName;
+use crate::view::{AppState, ErrorName};
 
 #[test]
 fn callers_share_the_one_request_under_way() {
@@ -57,13 +56,16 @@ fn requests_that_somebody_waits_for_go_first() {
 }
 
 #[test]
-fn a_replaced_token_is_served_no_longer_and_one_fetch_answers_all_who_reported_it() {
+fn a_reported_token_is_withheld_until_the_first_try_ends_and_one_fetch_answers_all_who_reported_it()
+{
     let mut world = World::ready(3600);
     let old = world.token().unwrap();
     let calls: Vec<_> = (0..5).map(|_| world.replace(&old)).collect();
     assert_eq!(world.sent.len(), 1);
     assert!(!world.sent[0].registers());
-    assert_eq!(world.token(), None);
+    let view = world.view();
+    assert_eq!((view.token, view.token_number, view.state), (None, 1, AppState::Fetching));
+    assert_ne!(view.expires_at, 0);
     assert_eq!(world.disk[&app("cinema")].token, None);
     let new = world.token_ok(3600);
     assert!(calls.iter().all(|call| world.got(*call).as_ref() == Some(&new)));
@@ -73,7 +75,7 @@ fn a_replaced_token_is_served_no_longer_and_one_fetch_answers_all_who_reported_i
 }
 
 #[test]
-fn a_replacement_whose_caller_leaves_before_the_fetch_starts_is_fetched_within_300_seconds() {
+fn a_token_whose_replacement_cannot_begin_yet_is_served_and_replaced_when_it_can() {
     let mut world = World::ready(36_000);
     // Another application learns that the server throttles.
     world.statements.insert(app("sports"), Ok(digest(2)));
@@ -84,12 +86,10 @@ fn a_replacement_whose_caller_leaves_before_the_fetch_starts_is_fetched_within_3
     let token = world.token().unwrap();
     let call = world.replace(&token);
     assert_eq!(world.error_of(call), Some(ErrorName::Throttled));
+    assert_eq!(world.token(), Some(token), "it may be good elsewhere");
     world.statements.remove(&app("sports"));
     world.handle(Event::Removed { app: app("sports") });
-    assert!(
-        world.run_to_request(seconds(310)),
-        "with no token, it is fetched although nobody waits"
-    );
+    assert!(world.run_to_request(seconds(160)), "it is fetched although nobody waits");
 }
 
 #[test]
@@ -108,12 +108,143 @@ fn a_fourth_replacement_within_a_minute_is_throttled_and_leaves_the_token_in_use
 }
 
 #[test]
-fn a_rejected_token_that_the_server_returns_again_is_served_again_and_is_no_new_token() {
+fn a_reported_token_that_the_server_issues_again_is_served_and_replaces_nothing() {
     let mut world = World::ready(3600);
     let old = world.token().unwrap();
-    let call = world.replace(&old);
-    let value = Secret::new(old.clone());
+    let (call, other) = (world.replace(&old), world.want(0));
+    let value = secret(&old);
     world.answer_token(Ok(crate::oauth::AccessToken { value, expires_in: 3600 }));
-    assert_eq!(world.got(call), Some(old));
-    assert_eq!(world.view().token_number, 1);
+    assert_eq!(world.error_of(call), Some(ErrorName::Unavailable));
+    assert_eq!(world.got(other), Some(old));
+    assert_eq!((world.view().token_number, world.state()), (1, AppState::Ready));
+    world.restart();
+    assert_eq!(world.token(), None, "and a restart does not serve it");
+}
+
+#[test]
+fn a_reported_token_is_served_again_once_the_first_try_has_failed_and_while_later_ones_run() {
+    for failure in [unavailable(), client_error(), refused(), invalid_client(), throttled(None)] {
+        let mut world = World::ready(3600);
+        let old = world.token().unwrap();
+        let (replacing, wanting) = (world.replace(&old), world.want(0));
+        assert!(!world.answers.contains_key(&wanting), "until the first try has ended");
+        world.answer_token(Err(failure.clone()));
+        assert_eq!(world.got(wanting), Some(old.clone()), "{failure:?}");
+        assert_eq!(world.got(replacing), None);
+        let view = world.view();
+        assert_eq!((view.state, view.token_number), (AppState::Ready, 1));
+        assert!(world.run_to_request(seconds(300)), "{failure:?}");
+        let during = world.want(0);
+        assert_eq!(world.got(during), Some(old));
+        let new = world.token_ok(3600);
+        assert_eq!(world.token(), Some(new));
+    }
+}
+
+#[test]
+fn a_report_with_any_token_joins_the_try_under_way_and_never_gets_the_reported_one() {
+    let mut world = World::ready(3600);
+    let old = world.token().unwrap();
+    world.replace(&old);
+    world.answer_token(Err(unavailable()));
+    assert!(world.run_to_request(seconds(20)));
+    let calls = [world.replace(&old), world.replace("another"), world.replace("")];
+    assert!(calls.iter().all(|call| !world.answers.contains_key(call)));
+    let new = world.token_ok(3600);
+    assert!(calls.iter().all(|call| world.got(*call).as_ref() == Some(&new)));
+}
+
+#[test]
+fn a_report_that_no_try_follows_soon_gets_the_error_at_once() {
+    let mut world = World::ready(36_000);
+    let old = world.token().unwrap();
+    world.replace(&old);
+    world.answer_token(Err(refused()));
+    let call = world.replace(&old);
+    assert_eq!(world.error_of(call), Some(ErrorName::Rejected));
+    assert!(world.sent.is_empty(), "nobody shortens a wait");
+    assert_eq!(world.token(), Some(old));
+}
+
+#[test]
+fn a_report_that_cannot_be_stored_is_acted_on_all_the_same() {
+    let mut world = World::ready(3600);
+    let old = world.token().unwrap();
+    world.disk_full = true;
+    let call = world.replace(&old);
+    assert_eq!(world.sent.len(), 1);
+    world.disk_full = false;
+    world.answer_token(Err(unavailable()));
+    world.run(seconds(3));
+    let stored = world.disk[&app("cinema")].token.clone();
+    assert_eq!(stored, None, "and stored when it can be");
+    assert!(world.run_to_request(seconds(20)));
+    let new = world.token_ok(3600);
+    assert!(world.got(call).is_none_or(|got| got == new));
+}
+
+#[test]
+fn a_clock_that_is_set_while_a_token_is_reported_does_not_store_it_again() {
+    let mut world = World::ready(3600);
+    let old = world.token().unwrap();
+    world.replace(&old);
+    world.answer_token(Err(unavailable()));
+    world.now.wall = world.now.wall.after(DAY);
+    world.handle(Event::ClockChanged);
+    assert_eq!(world.disk[&app("cinema")].token, None);
+}
+
+#[test]
+fn three_young_tokens_in_a_row_are_replaced_and_the_fourth_stays_until_it_has_grown_up() {
+    let mut world = World::ready(21_600);
+    for _ in 0..3 {
+        world.run(seconds(21));
+        let current = world.token().unwrap();
+        world.replace(&current);
+        world.token_ok(21_600);
+    }
+    let current = world.token().unwrap();
+    world.run(seconds(2000));
+    let call = world.replace(&current);
+    assert_eq!(world.error_of(call), Some(ErrorName::Throttled));
+    assert_eq!((world.token(), world.sent.len()), (Some(current.clone()), 0));
+    world.run(seconds(160));
+    world.replace(&current);
+    assert_eq!(world.sent.len(), 1);
+}
+
+const CODE: &str = "invalid_access_token_client_application";
+
+#[test]
+fn a_code_that_means_the_registration_stays_in_last_error_for_a_day_through_fetches() {
+    let mut world = World::ready(3600);
+    world.report("another", CODE);
+    for _ in 0..20 {
+        assert!(world.run_to_request(seconds(3600)));
+        world.token_ok(3600);
+        let (name, message) = world.view().last_error;
+        assert_eq!(name, "tv.tokend.Error.Rejected");
+        assert!(message.contains(CODE), "{message}");
+        assert_eq!(world.state(), AppState::Ready);
+    }
+    world.report("another", CODE);
+    let end = world.now.boot.after(DAY);
+    while world.run_to_request(end.since(world.now.boot)) {
+        assert_ne!(world.view().last_error.0, "");
+        world.token_ok(3600);
+    }
+    assert_eq!(world.view().last_error.0, "", "a day without such a report");
+}
+
+#[test]
+fn a_code_that_means_the_registration_is_forgotten_with_another_statement() {
+    let mut world = World::ready(3600);
+    world.report("another", CODE);
+    world.report("another", "some_other_code");
+    assert_ne!(world.view().last_error.0, "");
+    let desired = Desired { statement: Ok(digest(2)) };
+    world.handle(Event::Configured { app: app("cinema"), desired });
+    assert_eq!(world.view().last_error.0, "");
+    world.report("another", "authentication_session_missing");
+    assert_eq!(world.view().last_error.0, "", "any other code is only logged");
 }

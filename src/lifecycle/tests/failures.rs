@@ -14,7 +14,7 @@ pub(super) fn no_answer() -> Failure {
 }
 
 pub(super) fn invalid_client() -> Failure {
-    Failure::InvalidClient { description: String::new() }
+    Failure::InvalidClient { status: 400, description: String::new() }
 }
 
 pub(super) fn refused() -> Failure {
@@ -23,6 +23,14 @@ pub(super) fn refused() -> Failure {
         error: "unapproved_software_statement".into(),
         description: "ask your operator".into(),
     }
+}
+
+pub(super) fn no_credentials() -> Failure {
+    Failure::NoCredentials { reason: "the server answered 201 with an empty body".into() }
+}
+
+pub(super) fn client_error() -> Failure {
+    Failure::ClientError { reason: "the server answered 403 with text/html".into() }
 }
 
 pub(super) fn throttled(retry_after: Option<u64>) -> Failure {

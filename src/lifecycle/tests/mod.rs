@@ -4,6 +4,7 @@
 mod callers;
 mod failures;
 mod first_start;
+mod names;
 mod pictures;
 mod random;
 mod rows;
@@ -11,4 +12,5 @@ mod rules;
 mod statements;
 mod storage;
 mod time;
+mod trouble;
 mod world;

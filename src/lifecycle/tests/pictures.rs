@@ -152,7 +152,7 @@ impl Walk {
         let Some(Done::Written(written)) = self.next() else { panic!("not done: {what}") };
         let stored = self.world.disk[&app("cinema")].clone();
         let attempts = || {
-            let origin = &self.world.policy.origin;
+            let origin = &self.world.policy.servers.url;
             stored.record.attempts[&digest(self.statement)][origin].clone()
         };
         let slot = self.world.slot(self.statement);

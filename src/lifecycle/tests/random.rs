@@ -5,7 +5,7 @@
 //! callers, standby, power cuts in the middle of a write, reboots, clocks that jump, disks that
 //! fill, statements and servers that change. `TOKEND_LIVES` sets how many lives are led.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -44,6 +44,12 @@ pub(super) struct Observer {
     /// The token that must be served, while this process lives.
     pub(super) good: BTreeMap<AppId, (String, u64)>,
     pub(super) waiting: BTreeMap<CallId, u64>,
+    /// Those of them that want another token than a reported one.
+    pub(super) replacing: BTreeSet<CallId>,
+    /// The tokens that were reported to this process.
+    pub(super) reported: BTreeSet<String>,
+    /// Those of them that the disk took in.
+    pub(super) stored_reports: BTreeSet<String>,
 }
 
 impl Observer {
@@ -75,6 +81,9 @@ impl Observer {
             ends: BTreeMap::new(),
             good: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            replacing: BTreeSet::new(),
+            reported: BTreeSet::new(),
+            stored_reports: BTreeSet::new(),
         };
         observer.begin_process();
         observer
@@ -85,6 +94,9 @@ impl Observer {
         self.seen = 0;
         self.good.clear();
         self.waiting.clear();
+        self.replacing.clear();
+        self.reported.clear();
+        self.stored_reports.clear();
         self.world.answers.clear();
         self.world.start();
         self.check();
@@ -135,7 +147,8 @@ impl Observer {
                 self.world.store_broken = !self.world.store_broken;
             }
             90..=91 => self.world.handle(Event::NetworkBack),
-            92 => self.world.handle(Event::Reloaded),
+            92 if self.rng.bool() => self.world.handle(Event::Reloaded),
+            92 => self.world.handle(Event::FilesChanged { app: app(name) }),
             93..=94 => self.change_statement(name),
             95 => self.remove_or_return(name),
             96 => self.move_server(),
@@ -173,7 +186,11 @@ impl Observer {
         if sent.registers() {
             let place = (app.clone(), sent.statement.unwrap(), sent.origin);
             // Nothing was registered, and the daemon knows it.
-            if !matches!(failure, None | Some(Failure::Unavailable { sent: true, .. })) {
+            let maybe = matches!(
+                failure,
+                Some(Failure::Unavailable { sent: true, .. } | Failure::NoCredentials { .. })
+            );
+            if failure.is_some() && !maybe {
                 self.anew.get_mut(&place).map(Vec::pop);
             }
             let result = failure.map_or_else(
@@ -227,13 +244,15 @@ impl Observer {
     fn accepted(&mut self, place: Option<Place>) {
         let Some(place) = place else { return };
         let (app, statement, origin) = &place;
-        if *origin != self.world.policy.origin {
+        if !self.world.policy.servers.contains(origin) {
             return;
         }
         let record = self.world.disk.get(app).map(|stored| &stored.record);
         let attempts = record.and_then(|record| record.attempts.get(statement)?.get(origin));
         if attempts.is_none_or(|attempts| attempts.refusals == 0) {
-            self.refusals.remove(&place);
+            // All names of the server are one.
+            let servers = &self.world.policy.servers;
+            self.refusals.retain(|(a, s, o), _| (a, s) != (app, statement) || !servers.contains(o));
         }
     }
 
@@ -244,6 +263,8 @@ impl Observer {
             11..=12 => Some(no_answer()),
             13 => Some(throttled(self.rng.bool().then(|| self.rng.u64(..5000)))),
             14 => Some(refused()),
+            15 => Some(client_error()),
+            16..=17 if registers => Some(no_credentials()),
             _ if registers => Some(no_answer()),
             _ => Some(invalid_client()),
         }
@@ -263,10 +284,17 @@ impl Observer {
         self.world.calls += 1;
         let call = self.world.calls;
         self.waiting.insert(call, self.truth);
-        self.world.handle(Event::Replace { app: app(name), call, rejected: token.value });
+        self.replacing.insert(call);
+        let rejected = if self.rng.u8(..8) == 0 { secret("old") } else { token.value };
+        let value = rejected.expose().to_owned();
+        let code = String::new();
+        self.world.handle(Event::Replace { app: app(name), call, rejected, code });
         let told = self.world.answers.get(&call).and_then(|answer| answer.as_ref().err());
         if !told.is_some_and(|error| error.message.contains("it stays in use")) {
-            self.good.remove(&app(name));
+            if !self.world.disk_full {
+                self.stored_reports.insert(value.clone());
+            }
+            self.reported.insert(value);
         }
     }
 
@@ -334,9 +362,10 @@ impl Observer {
     }
 
     fn move_server(&mut self) {
-        self.world.policy.origin = origin(self.rng.u32(1..3));
+        let others: &[u32] = [&[][..], &[1], &[2], &[2, 1]][self.rng.usize(..4)];
+        let url = self.rng.u32(1..3);
         self.good.clear();
-        self.world.handle(Event::PolicyChanged(self.world.policy.clone()));
+        self.world.use_servers(url, others);
     }
 
     fn forget(&mut self, name: &str) {

@@ -73,18 +73,18 @@ fn callers_never_shorten_a_backoff() {
 }
 
 #[test]
-fn a_refusal_holds_for_an_hour_doubling_to_a_day_and_callers_hear_rejected() {
+fn a_refusal_holds_for_five_minutes_doubling_to_a_day_and_callers_hear_rejected() {
     let mut world = World::cinema();
     let call = world.want(0);
-    let mut hours = Vec::new();
-    for _ in 0..7 {
+    let mut minutes = Vec::new();
+    for _ in 0..11 {
         let refused_at = world.now.boot;
         world.answer_registration(Err(refused()));
         assert_eq!(world.state(), AppState::Rejected);
         assert!(world.run_to_request(DAY + MINUTE));
-        hours.push(world.now.boot.since(refused_at).as_secs() / HOUR);
+        minutes.push(world.now.boot.since(refused_at).as_secs() / 60);
     }
-    assert_eq!(hours, [1, 2, 4, 8, 16, 24, 24]);
+    assert_eq!(minutes, [5, 10, 20, 40, 80, 160, 320, 640, 1280, 1440, 1440]);
     assert_eq!(world.error_of(call), Some(ErrorName::Rejected));
     let error = world.answers[&call].as_ref().unwrap_err();
     assert!(error.message.contains("unapproved_software_statement"), "{}", error.message);
@@ -146,8 +146,7 @@ fn a_statement_that_comes_back_during_a_fetch_is_fetched_for_at_once_whatever_th
 fn a_refusal_by_the_old_server_does_not_hold_up_the_new_one() {
     let mut world = World::cinema();
     world.want(0);
-    world.policy.origin = origin(2);
-    world.handle(Event::PolicyChanged(world.policy.clone()));
+    world.use_servers(2, &[]);
     world.answer_registration(Err(refused()));
     assert!(world.run_to_request(seconds(310)));
     assert_eq!(world.sent[0].origin, origin(2));
@@ -163,7 +162,8 @@ fn a_refused_refresh_is_tried_again_within_half_of_what_the_token_has_left() {
         assert_eq!(world.state(), AppState::Ready);
         let refused_at = world.now.boot;
         assert!(world.run_to_request(seconds(3600)));
-        assert!(world.now.boot.since(refused_at) <= left / 2);
+        let most = (left / 2).max(MINUTE).min(seconds(300 * 8));
+        assert!(world.now.boot.since(refused_at) <= most);
         left = world.view().token.unwrap().expires.since(world.now.boot);
     }
 }
@@ -312,7 +312,7 @@ fn a_registration_anew_that_was_held_comes_right_after_one_more_refusal_of_the_o
             refused_at = world.now.boot;
             world.answer_token(Err(invalid_client()));
         }
-        assert!(world.now.boot.since(held_at) >= seconds(3600));
+        assert!(world.now.boot.since(held_at) >= seconds(300));
         assert!(world.now.boot.since(refused_at) <= seconds(2), "the governor's pace at the most");
     }
 }
@@ -326,7 +326,7 @@ fn a_held_registration_signs_nobody_out_once_the_old_credentials_are_accepted_ag
         assert!(refuse_until_registration(&mut world, DAY));
         world.answer_registration(Err(refused()));
         // The server's trouble ends at some moment of the hold.
-        let end = world.now.boot.after(seconds(36 * held));
+        let end = world.now.boot.after(seconds(3 * held));
         while world.run_to_request(end.since(world.now.boot)) {
             assert!(!world.sent[0].registers());
             world.answer_token(Err(invalid_client()));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::random::Observer;
 use super::world::*;
 use crate::lifecycle::{PATIENCE, What};
-use crate::model::Credentials;
+use crate::model::{Credentials, Token};
 use crate::view::AppState;
 
 impl Observer {
@@ -31,8 +31,13 @@ impl Observer {
                 self.check_registration(&sent);
             } else {
                 let place = self.place_of(&sent.app, &sent);
-                let issuer = place.map(|place| place.2);
-                assert_eq!(issuer, Some(sent.origin), "credentials sent to another server");
+                let servers = &self.world.policy.servers;
+                assert_eq!(sent.origin, servers.url);
+                let issuer = place.map(|place| place.2).unwrap();
+                assert!(servers.contains(&issuer), "credentials sent to another server");
+                let stored = self.world.disk.get(&sent.app).and_then(|s| s.token.as_ref());
+                let reported = |t: &Token| self.stored_reports.contains(t.value.expose());
+                assert!(!stored.is_some_and(reported), "a report is stored before the request");
             }
         }
         self.seen = self.world.sent.len();
@@ -50,19 +55,27 @@ impl Observer {
         let stored = self.world.disk.get(&sent.app).cloned().unwrap_or_default();
         let attempts = &stored.record.attempts[&statement][&sent.origin];
         assert!(attempts.unanswered > 0, "the attempt is on the disk before it is made");
-        let slot = stored.filed.get(&statement).and_then(|filed| filed.get(&sent.origin));
-        let has = slot.is_some_and(|slot| slot.current.is_some() || slot.pending.is_some());
+        assert_eq!(self.world.rooms.get(&sent.app), Some(&statement), "with room on the disk");
+        let servers = self.world.policy.servers.clone();
+        let has = servers.iter().any(|origin| {
+            let slot = stored.filed.get(&statement).and_then(|filed| filed.get(origin));
+            slot.is_some_and(|slot| slot.current.is_some() || slot.pending.is_some())
+        });
         if !has {
             return;
         }
-        let refusals = self.refusals.get(&place).cloned().unwrap_or_default();
+        let all = servers.iter().map(|o| (sent.app.clone(), statement, o.clone()));
+        let all: Vec<_> = all.collect();
+        let mut refusals: Vec<_> =
+            all.iter().filter_map(|place| self.refusals.get(place)).flatten().copied().collect();
+        refusals.sort_unstable();
         let span = refusals.last().zip(refusals.first()).map_or(0, |(last, first)| last - first);
         assert!(refusals.len() >= 3 && span >= 300_000, "registered anew after {refusals:?}");
-        let sent = self.anew.entry(place).or_default();
-        if let Some(last) = sent.last() {
+        let last = all.iter().filter_map(|place| self.anew.get(place)?.last()).max();
+        if let Some(last) = last {
             assert!(self.truth - last >= 3_600_000, "registered anew twice within an hour");
         }
-        sent.push(self.truth);
+        self.anew.entry(place).or_default().push(self.truth);
     }
 
     /// What is on the disk stays there.
@@ -99,14 +112,24 @@ impl Observer {
             let id = app(name);
             let Some(view) = self.world.life.view(&id, self.world.now) else { continue };
             assert_eq!(view.state == AppState::Ready, view.token.is_some());
-            assert_eq!(view.token_number == 0, view.token.is_none());
+            let withheld = view.token.is_none() && view.token_number != 0;
+            if withheld {
+                // Until the first try for another has ended, and that begins soon.
+                assert_eq!(view.state, AppState::Fetching);
+                let patience = self.world.now.boot.after(PATIENCE);
+                // Another's, if that is to find out whether the server still throttles.
+                let under_way = !self.world.sent.is_empty();
+                let soon = self.world.life.deadline(self.world.now).is_some_and(|d| d <= patience);
+                assert!(under_way || soon, "a reported token is withheld for nothing");
+            }
+            assert!(view.token_number != 0 || view.token.is_none());
             if let Some(token) = &view.token {
                 let value = token.value.expose();
                 assert!(self.truth < self.ends[value], "a dead token is served: {value}");
             }
             if let Some((value, until)) = self.good.get(&id) {
                 let served = view.token.as_ref().map(|token| token.value.expose());
-                if self.truth < *until {
+                if self.truth < *until && !withheld {
                     assert!(served.is_some(), "the valid token {value} is withheld");
                 }
             }
@@ -115,6 +138,14 @@ impl Observer {
 
     fn check_waits(&mut self) {
         self.waiting.retain(|call, _| !self.world.answers.contains_key(call));
+        let answers = &self.world.answers;
+        let reported = &self.reported;
+        self.replacing.retain(|call| {
+            let Some(answer) = answers.get(call) else { return true };
+            let got = answer.as_ref().ok().map(|(token, _)| token.expose());
+            assert!(!got.is_some_and(|got| reported.contains(got)), "a reported one was returned");
+            false
+        });
         for (call, since) in &self.waiting {
             let waited = Duration::from_millis(self.truth - since);
             let asleep = self.world.life.deadline(self.world.now);

@@ -80,16 +80,14 @@ fn a_refused_new_statement_leaves_the_old_credentials_in_use_with_the_refusal_in
 fn credentials_are_sent_only_to_the_origin_that_issued_them() {
     let mut world = World::ready(3600);
     let old = world.slot(1);
-    world.policy.origin = origin(2);
-    world.handle(Event::PolicyChanged(world.policy.clone()));
+    world.use_servers(2, &[]);
     assert_eq!(world.token(), None);
     world.want(0);
     assert!(world.sent[0].registers());
     assert_eq!(world.sent[0].origin, origin(2));
     world.register_ok();
     world.token_ok(3600);
-    world.policy.origin = origin(1);
-    world.handle(Event::PolicyChanged(world.policy.clone()));
+    world.use_servers(1, &[]);
     assert_eq!(world.slot(1), old, "they are still there for the first origin");
     world.want(0);
     assert!(world.run_to_request(seconds(5)));

@@ -3,7 +3,7 @@
 
 use super::world::*;
 use crate::lifecycle::{Event, What};
-use crate::time::WallTime;
+use crate::time::{BootTime, WallTime};
 use crate::view::{AppState, ErrorName};
 
 #[test]
@@ -188,4 +188,30 @@ fn an_expiry_date_follows_the_clock_when_it_is_set() {
     assert_eq!(world.view().expires_at, before + 86_400);
     let stored = world.disk[&app("cinema")].token.clone().unwrap();
     assert_eq!(stored.expires_wall.unix_seconds(), before + 86_400);
+}
+
+#[test]
+fn a_stored_token_with_more_left_than_its_lifetime_is_never_served() {
+    let mut world = World::ready(130);
+    let boot = world.now.boot;
+    // The same boot, in a time namespace whose clock is some days behind.
+    world.now.boot = BootTime(1_000);
+    world.restart();
+    assert_eq!(world.token(), None);
+    world.now.boot = boot;
+    world.restart();
+    assert!(world.token().is_some());
+}
+
+#[test]
+fn an_attempt_of_a_time_namespace_ahead_holds_up_no_registration_for_longer_than_its_wait() {
+    let mut world = World::cinema();
+    world.now.boot = BootTime(200_000_000);
+    world.restart();
+    world.want(0);
+    world.answer_registration(Err(no_answer()));
+    world.now.boot = BootTime(60_000);
+    world.restart();
+    world.want(0);
+    assert!(world.run_to_request(MINUTE));
 }

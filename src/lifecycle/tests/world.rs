@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 pub(super) use super::failures::*;
-use crate::lifecycle::{Action, CallId, Desired, Event, Lifecycle, Policy, RequestId, What};
+use crate::lifecycle::{
+    Action, CallId, Desired, Event, Lifecycle, Policy, RequestId, Room, Servers, What,
+};
 use crate::model::{AppId, Credentials, Origin, StatementDigest, Stored};
 use crate::oauth::{AccessToken, Failure};
 use crate::secret::Secret;
@@ -25,6 +27,15 @@ pub(super) fn digest(n: u8) -> StatementDigest {
 
 pub(super) fn origin(n: u32) -> Origin {
     Origin(format!("https://server-{n}.test"))
+}
+
+pub(super) fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+/// The server by its `url`, and by other names.
+pub(super) fn servers(url: u32, others: &[u32]) -> Servers {
+    Servers { url: origin(url), others: others.iter().map(|n| origin(*n)).collect() }
 }
 
 pub(super) fn credentials(n: u64) -> Credentials {
@@ -71,6 +82,8 @@ pub(super) struct World {
     pub(super) life: Lifecycle,
     pub(super) statements: BTreeMap<AppId, Result<StatementDigest, String>>,
     pub(super) disk: BTreeMap<AppId, Stored>,
+    /// Where there is room for credentials, and of which statement.
+    pub(super) rooms: BTreeMap<AppId, StatementDigest>,
     pub(super) disk_full: bool,
     pub(super) store_broken: bool,
     /// The root key takes its time: the test answers `OpenStore`, and counts it in `opens`.
@@ -98,7 +111,7 @@ impl World {
             confirmed: true,
         };
         let policy = Policy {
-            origin: origin(1),
+            servers: servers(1, &[]),
             reregister_after: Duration::from_secs(300),
             released: RELEASED,
         };
@@ -111,6 +124,7 @@ impl World {
             life,
             statements: BTreeMap::new(),
             disk: BTreeMap::new(),
+            rooms: BTreeMap::new(),
             disk_full: false,
             store_broken: false,
             store_slow: false,
@@ -213,7 +227,16 @@ impl World {
             self.writes.push((app.clone(), what));
             let stored = self.disk.entry(app.clone()).or_default();
             match action {
-                Action::SaveRecord { record, .. } => stored.record = record,
+                Action::SaveRecord { record, room, .. } => {
+                    stored.record = record;
+                    match room {
+                        Room::Keep => {}
+                        Room::Allocate(statement) => {
+                            self.rooms.insert(app.clone(), statement);
+                        }
+                        Room::Release(_) => drop(self.rooms.remove(&app)),
+                    }
+                }
                 Action::SaveCredentials { statement, filed, .. } => {
                     stored.filed.insert(statement, filed);
                 }
@@ -321,11 +344,21 @@ impl World {
     }
 
     pub(super) fn replace(&mut self, rejected: &str) -> CallId {
+        self.report(rejected, "")
+    }
+
+    pub(super) fn report(&mut self, rejected: &str, code: &str) -> CallId {
         self.calls += 1;
         let call = self.calls;
-        let rejected = Secret::new(rejected.to_owned());
-        self.handle(Event::Replace { app: app("cinema"), call, rejected });
+        let (rejected, code) = (Secret::new(rejected.to_owned()), code.to_owned());
+        self.handle(Event::Replace { app: app("cinema"), call, rejected, code });
         call
+    }
+
+    /// Another server, or other names of it.
+    pub(super) fn use_servers(&mut self, url: u32, others: &[u32]) {
+        self.policy.servers = servers(url, others);
+        self.handle(Event::PolicyChanged(self.policy.clone()));
     }
 
     pub(super) fn view_of(&self, name: &str) -> AppView {
@@ -387,9 +420,24 @@ impl World {
     }
 
     pub(super) fn slot(&self, statement: u8) -> crate::model::Slot {
+        self.slot_of(statement, &self.policy.servers.url)
+    }
+
+    pub(super) fn slot_at(&self, statement: u8, server: u32) -> crate::model::Slot {
+        self.slot_of(statement, &origin(server))
+    }
+
+    fn slot_of(&self, statement: u8, origin: &Origin) -> crate::model::Slot {
         let stored = self.disk.get(&app("cinema")).cloned().unwrap_or_default();
         let filed = stored.filed.get(&digest(statement)).cloned().unwrap_or_default();
-        filed.get(&self.policy.origin).cloned().unwrap_or_default()
+        filed.get(origin).cloned().unwrap_or_default()
+    }
+
+    /// What the disk has of the attempts with statement 1 at `url`.
+    pub(super) fn attempts(&self) -> crate::model::Attempts {
+        let record = &self.disk[&app("cinema")].record;
+        let found = record.attempts.get(&digest(1)).and_then(|o| o.get(&self.policy.servers.url));
+        found.cloned().unwrap_or_default()
     }
 }
 

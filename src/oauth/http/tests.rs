@@ -55,7 +55,7 @@ fn a_registration_is_sent_as_the_contract_says() {
     let statement = Secret::new(STATEMENT.into());
     let request = Registration { statement: &statement, redirect_uri: Some("app://cinema") };
     let credentials = register(&context, &request).unwrap();
-    assert_eq!(credentials.client_id.expose(), "id");
+    assert_eq!(credentials.credentials.client_id.expose(), "id");
 
     let (head, body) = server.join().unwrap();
     assert_eq!(head[0], "POST /o/client/register HTTP/1.1");
@@ -159,7 +159,7 @@ fn what_is_no_whole_answer_is_unavailable_and_sent() {
         (b"HTTP/1.1 200 OK\r\nContent-", "closed too early"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"access_token\"", "closed too early"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a", "closed too early"),
-        (b"HTTP/1.1 200 OK\r\n\r\n{\"access_token\":\"opense", "no JSON object"),
+        (b"HTTP/1.1 200 OK\r\n\r\n{\"access_token\":\"opense", "not a JSON object"),
         (b"\x15\x03\x03\x00\x02\x02\x28 opensesame\r\n\r\n", "no proper HTTP"),
         (b"SSH-2.0-opensesame\r\n\r\n", "no proper HTTP"),
         (b"HTTP/1.1 999999 opensesame\r\n\r\n", "no proper HTTP"),
@@ -177,6 +177,52 @@ fn what_is_no_whole_answer_is_unavailable_and_sent() {
         assert!(!reason.contains("sesame"), "{reason}");
     }
 }
+
+#[test]
+fn whatever_becomes_of_it_a_2xx_answer_to_a_registration_may_have_made_a_client() {
+    const WHOLE: &[u8] = b"HTTP/1.1 201 Created\r\nContent-Length: 40\r\n\r\n\
+        {\"client_id\":\"a\",\"client_secret\":\"b\"}   ";
+    let register_with = |bytes: &'static [u8]| {
+        let (port, server) = serve(move |mut stream| {
+            read_request(&mut stream);
+            stream.write_all(bytes).unwrap();
+        });
+        let context = Pki::new().context(&format!("http://127.0.0.1:{port}"));
+        let statement = Secret::new(STATEMENT.into());
+        let request = Registration { statement: &statement, redirect_uri: None };
+        let result = register(&context, &request);
+        server.join().unwrap();
+        result
+    };
+    let made = |bytes| matches!(register_with(bytes), Err(Failure::NoCredentials { .. }));
+    for cut in (13..WHOLE.len() - 4).step_by(3) {
+        assert!(made(&WHOLE[..cut]), "{}", String::from_utf8_lossy(&WHOLE[..cut]));
+    }
+    assert!(register_with(WHOLE).is_ok());
+    for bytes in [
+        &b"HTTP/1.1 200 OK\r\nContent-Length: opensesame\r\n\r\n"[..],
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nopensesame\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n<html>",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        assert!(made(bytes), "{}", String::from_utf8_lossy(bytes));
+    }
+    for bytes in [&b""[..], b"HTTP/1.1 20", b"HTTP/1.1 500 Oh\r\nContent-", b"SSH-2.0-a\r\n\r\n"] {
+        assert!(!made(bytes), "{}", String::from_utf8_lossy(bytes));
+    }
+    for (head, body) in [
+        ("HTTP/1.0 200 OK\r\n", WHOLE_BODY),
+        ("HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n", CHUNKED_BODY),
+    ] {
+        let bytes = format!("{head}\r\n{body}").leak().as_bytes();
+        assert!(register_with(bytes).is_ok(), "{head}");
+    }
+}
+
+const WHOLE_BODY: &str = "\u{feff}{\"client_id\":\"a\",\"client_secret\":\"b\"}";
+const CHUNKED_BODY: &str =
+    "11\r\n{\"client_id\":\"a\",\r\n14\r\n\"client_secret\":\"b\"}\r\n0\r\n\r\n";
 
 #[test]
 fn a_portal_s_page_is_told_from_an_answer() {

@@ -2,6 +2,7 @@
 use super::*;
 
 mod failures;
+mod table;
 
 const STATEMENT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzb2Z0d2FyZV9pZCI6IjEyMyJ9.c2lnbmF0dXJl";
 const ID: &str = "0123abcd-client-id";
@@ -17,12 +18,12 @@ fn answer(status: u16, body: &str) -> Answer<'_> {
         content_type: Some(JSON),
         retry_after: None,
         date: None,
-        body: body.as_bytes(),
+        body: Ok(body.as_bytes()),
     }
 }
 
 fn register(answer: &Answer<'_>) -> Result<Credentials, Failure> {
-    registered(answer, &secret(STATEMENT))
+    registered(answer, &secret(STATEMENT)).map(|registered| registered.credentials)
 }
 
 fn token(answer: &Answer<'_>) -> Result<AccessToken, Failure> {
@@ -31,8 +32,9 @@ fn token(answer: &Answer<'_>) -> Result<AccessToken, Failure> {
 
 fn reason(failure: Failure) -> String {
     match failure {
-        Failure::Unavailable { reason, tls: false, sent: true } => reason,
-        other => panic!("unavailable and sent, not {other:?}"),
+        Failure::Unavailable { reason, tls: false, sent: true }
+        | Failure::NoCredentials { reason } => reason,
+        other => panic!("an answer of no use, not {other:?}"),
     }
 }
 
@@ -131,35 +133,21 @@ fn the_scope_string_of_rfc_7591_stands_in_for_the_scopes_array() {
 }
 
 #[test]
-fn a_registration_of_wrong_types_or_lengths_is_unusable() {
-    let long = format!(r#"{{"client_id": "{}"}}"#, "x".repeat(4097));
+fn a_registration_without_an_id_or_a_secret_is_unusable() {
     for (change, words) in [
         (r#"{"client_id": null}"#, "client_id is missing"),
-        (r#"{"client_id": 7}"#, "client_id is no string"),
-        (r#"{"client_id": ["id"]}"#, "client_id is no string"),
+        (r#"{"client_id": 7}"#, "client_id is not a string"),
+        (r#"{"client_id": ["id"]}"#, "client_id is not a string"),
         (r#"{"client_id": ""}"#, "client_id is empty"),
-        (r#"{"client_id": "a\nb"}"#, "client_id has a control character"),
-        (&long, "client_id is longer than 4096 bytes"),
         (r#"{"client_secret": null}"#, "client_secret is missing"),
-        (r#"{"client_secret": {}}"#, "client_secret is no string"),
-        (r#"{"client_secret": "\u0000"}"#, "client_secret has a control character"),
-        (r#"{"client_id_issued_at": "1"}"#, "client_id_issued_at is no whole number"),
-        (r#"{"client_id_issued_at": 1.5}"#, "client_id_issued_at is no whole number"),
-        (r#"{"client_id_issued_at": -1}"#, "client_id_issued_at is no whole number"),
-        (r#"{"redirect_uris": "app://a"}"#, "redirect_uris is no array"),
-        (r#"{"redirect_uris": [1]}"#, "redirect_uris is no string"),
-        (r#"{"redirect_uris": [null]}"#, "redirect_uris is no string"),
-        (r#"{"redirect_uris": ["\u0000"]}"#, "redirect_uris has a control character"),
-        (r#"{"grant_types": {}}"#, "grant_types is no array"),
-        (r#"{"scopes": "a b"}"#, "scopes is no array"),
-        (r#"{"scope": ["a"]}"#, "scope is no string"),
+        (r#"{"client_secret": {}}"#, "client_secret is not a string"),
     ] {
         let reason = reason(credentials_with(change).unwrap_err());
         assert!(reason.starts_with("the server answered 201 with a body"), "{reason}");
         assert!(reason.contains(words), "{change}: {reason}");
     }
-    let most = format!(r#"{{"client_id": "{}"}}"#, "x".repeat(4096));
-    assert!(credentials_with(&most).is_ok());
+    let long = format!(r#"{{"client_id": "{}", "client_secret": "a\nb"}}"#, "x".repeat(60_000));
+    assert!(credentials_with(&long).is_ok(), "any string that is not empty");
 }
 
 #[test]
@@ -174,7 +162,7 @@ fn a_token_is_read_and_what_decides_nothing_is_ignored() {
 }
 
 #[test]
-fn a_lifetime_is_a_whole_number_of_ten_seconds_or_more_capped_at_one_year() {
+fn a_lifetime_is_a_number_of_ten_seconds_or_more_capped_at_one_year() {
     for (sent, kept) in [
         ("10", 10),
         ("31536000", 31_536_000),
@@ -185,7 +173,11 @@ fn a_lifetime_is_a_whole_number_of_ten_seconds_or_more_capped_at_one_year() {
         let token = token_with(&format!(r#"{{"expires_in": {sent}}}"#)).unwrap();
         assert_eq!(token.expires_in, kept, "{sent}");
     }
-    for bad in ["9", "0", "-1", "3600.0", "10.5", "\"3600\"", "true", "[]", "null", "1e2"] {
+    for (sent, kept) in [("3600.0", 3600), ("\"3600\"", 3600), ("1e2", 100), ("\"0010\"", 10)] {
+        let token = token_with(&format!(r#"{{"expires_in": {sent}}}"#)).unwrap();
+        assert_eq!(token.expires_in, kept, "{sent}");
+    }
+    for bad in ["9", "0", "-1", "10.5", "\"\"", "\"-60\"", "\"60.0\"", "true", "[]", "null"] {
         let reason = reason(token_with(&format!(r#"{{"expires_in": {bad}}}"#)).unwrap_err());
         assert!(reason.contains("expires_in"), "{bad}: {reason}");
     }
@@ -209,7 +201,8 @@ fn a_token_that_no_authorization_header_may_have_is_unusable() {
 
 #[test]
 fn a_token_of_another_type_is_unusable() {
-    for bad in ["null", "\"mac\"", "\"bearer \"", "\"\"", "1"] {
+    assert!(token_with(r#"{"token_type": null}"#).is_ok());
+    for bad in ["\"mac\"", "\"bearer \"", "\"\"", "1"] {
         let reason = reason(token_with(&format!(r#"{{"token_type": {bad}}}"#)).unwrap_err());
         assert!(reason.contains("token_type"), "{bad}: {reason}");
     }
@@ -220,27 +213,25 @@ fn a_body_that_is_no_unambiguous_json_object_is_unusable_and_not_quoted() {
     let bearer = r#""expires_in": 3600, "token_type": "bearer""#;
     let twice = format!(r#"{{"access_token": "aaa", "access_token": "bbb", {bearer}}}"#);
     let escaped = format!(r#"{{"access_token": "aaa", "access\u005ftoken": "bbb", {bearer}}}"#);
-    let unknown = format!(r#"{{"access_token": "aaa", "x": 1, "x": 1, {bearer}}}"#);
     let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
     let trailing = format!(r#"{{"access_token": "aaa", {bearer}}} leftover"#);
     for (body, words) in [
         (twice.as_str(), "a key stands twice"),
         (&escaped, "a key stands twice"),
-        (&unknown, "a key stands twice"),
         ("", "an empty body"),
-        ("\"opensesame\"", "no JSON object"),
-        ("[\"opensesame\"]", "no JSON object"),
-        ("{\"opensesame\"", "no JSON object"),
-        ("null", "no JSON object"),
-        (&deep, "no JSON object"),
-        (&trailing, "no JSON object"),
+        ("\"opensesame\"", "not a JSON object"),
+        ("[\"opensesame\"]", "not a JSON object"),
+        ("{\"opensesame\"", "not a JSON object"),
+        ("null", "not a JSON object"),
+        (&deep, "not a JSON object"),
+        (&trailing, "not a JSON object"),
     ] {
         let reason = reason(token(&answer(201, body)).unwrap_err());
         assert!(reason.contains(words), "{body}: {reason}");
         assert!(!reason.contains("opensesame") && !reason.contains("leftover"), "{reason}");
     }
-    let latin = Answer { body: b"{\"access_token\": \"\xe9\"}", ..answer(200, "") };
-    assert!(reason(token(&latin).unwrap_err()).contains("no JSON object"));
+    let latin = Answer { body: Ok(b"{\"access_token\": \"\xe9\"}"), ..answer(200, "") };
+    assert!(reason(token(&latin).unwrap_err()).contains("not a JSON object"));
 }
 
 #[test]
@@ -249,8 +240,9 @@ fn a_portal_s_page_is_called_what_it_is() {
     let expected = "the server answered 200 with text/html instead of JSON";
     assert_eq!(reason(token(&page).unwrap_err()), expected);
     let refused = Answer { status: 403, ..page };
-    let expected = "the server answered 403 with text/html instead of JSON";
-    assert_eq!(reason(register(&refused).unwrap_err()), expected);
+    let reason_403 = "the server answered 403 with text/html instead of JSON".to_owned();
+    let expected = Failure::ClientError { reason: reason_403 };
+    assert_eq!(register(&refused).unwrap_err(), expected);
     let json = Answer { content_type: Some("text/plain"), ..answer(201, "{}") };
     assert!(reason(token(&json).unwrap_err()).contains("access_token is missing"));
 }
@@ -264,7 +256,7 @@ fn a_body_of_more_than_64_kib_is_unusable() {
     };
     assert!(token(&answer(200, &body(fill))).is_ok());
     for status in [200, 400] {
-        let reason = reason(token(&answer(status, &body(fill + 1))).unwrap_err());
+        let reason = token(&answer(status, &body(fill + 1))).unwrap_err().to_string();
         assert!(reason.ends_with("with more than 64 KiB"), "{reason}");
     }
 }
@@ -292,7 +284,7 @@ fn whatever_the_server_sends_nothing_panics_and_no_message_has_control_character
         let mut header = || random.bool().then(|| *random.choice(&headers).unwrap());
         let (content_type, retry_after, date) = (header(), header(), header());
         let status = *random.choice(&[200, 201, 204, 302, 400, 401, 403, 429, 500, 503]).unwrap();
-        let answer = Answer { status, content_type, retry_after, date, body: &body };
+        let answer = Answer { status, content_type, retry_after, date, body: Ok(&body) };
         for failure in [token(&answer).err(), register(&answer).err()].into_iter().flatten() {
             assert!(failure.to_string().bytes().all(|b| (b' '..=b'~').contains(&b)), "{failure}");
         }

@@ -23,10 +23,9 @@ fn a_token_that_breaks_a_rule_is_neither_served_nor_stored() {
             json!({ "expires_in": 5 }),
             json!({ "expires_in": 9 }),
             json!({ "expires_in": -60 }),
-            json!({ "expires_in": "3600" }),
+            json!({ "expires_in": "an hour" }),
             json!({ "expires_in": 3600.5 }),
             json!({ "expires_in": null }),
-            json!({ "token_type": null }),
             json!({ "token_type": "mac" }),
             json!({ "token_type": 1 }),
         ],
@@ -41,12 +40,10 @@ fn credentials_that_break_a_rule_are_neither_used_nor_stored() {
             json!({ "client_id": null }),
             json!({ "client_id": "" }),
             json!({ "client_id": 5 }),
-            json!({ "client_id": "a\u{0}b" }),
             json!({ "client_secret": null }),
             json!({ "client_secret": ["x"] }),
-            json!({ "client_secret": "x".repeat(4 * 1024 + 1) }),
-            json!({ "redirect_uris": "app://one" }),
-            json!({ "client_id_issued_at": "yesterday" }),
+            json!({ "client_secret": "" }),
+            json!({ "client_secret": 5 }),
         ],
         |patch| fails(Endpoint::Register, patch, ".a"),
     );
@@ -75,7 +72,43 @@ fn fails(endpoint: Endpoint, patch: &Value, file: &str) {
         assert_eq!(home.authority.count(Endpoint::Token), 0, "{patch}");
     }
     home.authority.end_faults();
+    if endpoint == Endpoint::Register {
+        // It may have made a client: nobody but root has it tried again at once.
+        assert_eq!(call.recv().unwrap().unwrap_err().name, UNAVAILABLE, "{patch}");
+        assert_eq!(home.authority.count(Endpoint::Register), 1, "{patch}");
+        player.reload().unwrap();
+        player.get_token("cinema", 0).unwrap_or_else(|error| panic!("{patch}: {error}"));
+        return;
+    }
     call.recv().unwrap().unwrap_or_else(|error| panic!("{patch}: {error}"));
+}
+
+#[test]
+fn odd_decoration_costs_no_registration_and_one_warning_that_names_it() {
+    let home = Household::new(Authority::http(), &["cinema"]);
+    let patch = json!({
+        "redirect_uris": [null], "scopes": "a b", "client_id_issued_at": "1700000000",
+    });
+    home.authority.always(Endpoint::Register, Fault::Patch(patch));
+    let tokend = home.device.start();
+    home.player().get_token("cinema", 0).unwrap();
+    assert_eq!(home.authority.count(Endpoint::Register), 1);
+    let warning = tokend.wait_for_line("counts as absent");
+    for member in ["redirect_uris", "scopes", "client_id_issued_at", "cinema"] {
+        assert!(warning.contains(member), "{warning}");
+    }
+}
+
+#[test]
+fn a_lifetime_in_digits_or_with_a_point_is_a_lifetime() {
+    for lifetime in [json!("21600"), json!(21600.0)] {
+        let home = Household::new(Authority::http(), &["cinema"]);
+        let patch = json!({ "expires_in": lifetime, "token_type": null });
+        home.authority.always(Endpoint::Token, Fault::Patch(patch));
+        let _tokend = home.device.start();
+        let (_, expires_in) = home.player().get_token("cinema", 0).unwrap();
+        assert!((21_500..=21_600).contains(&expires_in), "{lifetime}: {expires_in}");
+    }
 }
 
 #[test]

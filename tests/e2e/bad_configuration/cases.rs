@@ -28,7 +28,7 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ),
     (
         "[server]\n\nuri = \"https://a\"",
-        "T:5: server.uri: unknown key; legal: url, ca_file, timeout_seconds, user_agent, reregister_after_seconds",
+        "T:5: server.uri: unknown key; legal: url, same_server_as, ca_file, timeout_seconds, user_agent, reregister_after_seconds",
     ),
     (
         "pkcs11_pin = \"1234\"",
@@ -94,6 +94,14 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     (
         "[server]\nuser_agent = \"\"",
         "T:4: server.user_agent: found an empty string; legal: 1 to 256 characters of printable ASCII, no space at either end",
+    ),
+    (
+        "[server]\nsame_server_as = [\"https://a\", \"ftp://b\"]",
+        "T:4: server.same_server_as[1]: found another scheme than https or http; URL",
+    ),
+    (
+        "[server]\nsame_server_as = \"https://a\"",
+        "T:4: server.same_server_as: found a string; legal: an array, each entry a string",
     ),
     (
         "[server]\nca_file = \"\"",

@@ -53,7 +53,7 @@ fn root_may_reload_and_forget() {
 
     let reload =
         rig.client().in_background(|client| client.call::<()>(MANAGER, MANAGER1, "Reload", &()));
-    let BusEvent::Reload { call } = rig.event() else { panic!() };
+    let BusEvent::Reload { call, .. } = rig.event() else { panic!() };
     rig.tokend.send(done(call));
     assert_eq!(reload.join().unwrap(), Ok(()));
 

@@ -178,7 +178,9 @@ pub(super) fn hello(state: &State, head: &Head, at: Moment) -> Response {
     let bearer = head.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let token = bearer.and_then(|token| state.tokens.get(token));
     let Some(token) = token.filter(|token| token.expires > at.now) else {
-        return unauthorized("access_token_expired", "The access token is missing or expired");
+        // The vendor documents no code for it.
+        let message = "The access token is missing, invalid or expired";
+        return Response::json(401, &json!({ "status": 401, "message": message }));
     };
     let device = match device_info::decode(head.header("x-device-info")) {
         Ok(device) => device,

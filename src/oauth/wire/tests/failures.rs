@@ -46,86 +46,121 @@ fn a_retry_after_date_counts_from_the_date_of_the_same_answer() {
     }
 }
 
+/// What is neither a refusal nor a passing fault.
+fn client_error(failure: Failure) -> String {
+    match failure {
+        Failure::ClientError { reason } => reason,
+        other => panic!("a client error, not {other:?}"),
+    }
+}
+
 #[test]
 fn invalid_client_means_the_credentials_at_the_token_endpoint_alone() {
     let body = r#"{"error": "invalid_client", "error_description": "unknown client"}"#;
     for status in [400, 401, 403] {
         let description = "unknown client".to_owned();
-        let expected = Failure::InvalidClient { description: description.clone() };
+        let expected = Failure::InvalidClient { status, description };
         assert_eq!(token(&answer(status, body)).unwrap_err(), expected);
-        let error = "invalid_client".to_owned();
-        let expected = Failure::Refused { status, error, description };
-        assert_eq!(register(&answer(status, body)).unwrap_err(), expected);
+        let reason = client_error(register(&answer(status, body)).unwrap_err());
+        assert!(reason.contains("invalid_client: unknown client"), "{reason}");
     }
-    for status in [402, 404, 500] {
-        assert!(matches!(token(&answer(status, body)), Err(Failure::Unavailable { .. })));
+    for status in [402, 404] {
+        client_error(token(&answer(status, body)).unwrap_err());
+    }
+    reason(token(&answer(500, body)).unwrap_err());
+}
+
+#[test]
+fn an_endpoint_s_own_words_are_refusals_and_no_others() {
+    let own = |failure: Failure, status: u16, code: &str| {
+        let expected = Failure::Refused { status, error: code.into(), description: String::new() };
+        if failure == expected {
+            return true;
+        }
+        client_error(failure);
+        false
+    };
+    for (code, registers, fetches) in [
+        ("invalid_request", true, true),
+        ("invalid_redirect_uri", true, false),
+        ("invalid_software_statement", true, false),
+        ("unapproved_software_statement", true, false),
+        ("unauthorized_client", false, true),
+        ("unsupported_grant_type", false, true),
+        ("access_denied", false, true),
+        ("Invalid_Client", false, false),
+        ("invalid_clients", false, false),
+        ("invalid_scope", false, false),
+        ("server_error", false, false),
+        ("temporarily_unavailable", false, false),
+        ("Forbidden", false, false),
+        ("Unauthorized", false, false),
+        ("Bad Request", false, false),
+        ("access_denied ", false, false),
+        ("", false, false),
+    ] {
+        for status in [400, 401, 403] {
+            let body = format!(r#"{{"error": "{code}"}}"#);
+            let failure = register(&answer(status, &body)).unwrap_err();
+            assert_eq!(own(failure, status, code), registers, "{code}");
+            let failure = token(&answer(status, &body)).unwrap_err();
+            assert_eq!(own(failure, status, code), fetches, "{code}");
+        }
     }
 }
 
 #[test]
-fn any_other_400_401_or_403_with_an_error_code_is_a_refusal() {
-    for code in [
-        "invalid_request",
-        "invalid_redirect_uri",
-        "invalid_software_statement",
-        "unapproved_software_statement",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "access_denied",
-        "Invalid_Client",
-        "invalid_clients",
-    ] {
-        for status in [400, 401, 403] {
-            let body = format!(r#"{{"error": "{code}"}}"#);
-            let expected =
-                Failure::Refused { status, error: code.into(), description: String::new() };
-            assert_eq!(register(&answer(status, &body)).unwrap_err(), expected);
-            assert_eq!(token(&answer(status, &body)).unwrap_err(), expected);
-        }
-    }
+fn a_byte_order_mark_hides_no_refusal() {
+    let body = "\u{feff}{\"error\": \"access_denied\"}";
+    assert!(matches!(token(&answer(403, body)), Err(Failure::Refused { status: 403, .. })));
+    let body = "\u{feff}{\"error\": \"invalid_client\"}";
+    assert!(matches!(token(&answer(401, body)), Err(Failure::InvalidClient { status: 401, .. })));
 }
 
 #[test]
 fn an_error_code_with_control_characters_is_no_word_about_the_credentials() {
-    let failure = token(&answer(400, r#"{"error": "invalid\u0000_client"}"#)).unwrap_err();
-    assert!(matches!(failure, Failure::Refused { status: 400, .. }), "{failure:?}");
+    client_error(token(&answer(400, r#"{"error": "invalid\u0000_client"}"#)).unwrap_err());
 }
 
 #[test]
-fn a_refusal_without_a_printable_error_code_says_so() {
-    let failure = token(&answer(400, r#"{"error": "é\u0001"}"#)).unwrap_err();
-    assert_eq!(failure.to_string(), "the server refused with 400: (nothing printable)");
-}
-
-#[test]
-fn a_400_without_a_legible_error_code_is_a_passing_fault() {
-    for body in [
-        "",
-        "Bad Request",
-        "{}",
-        "[]",
-        r#"{"error": null}"#,
-        r#"{"error": ""}"#,
-        r#"{"error": 400}"#,
-        r#"{"error": {"code": "invalid_client"}}"#,
-        r#"{"error": "access_denied", "error": "invalid_client"}"#,
-    ] {
-        for status in [400, 401, 403] {
-            reason(token(&answer(status, body)).unwrap_err());
-            reason(register(&answer(status, body)).unwrap_err());
-        }
+fn a_body_that_breaks_off_leaves_the_status_its_meaning() {
+    let broken = |status| Answer { body: Err("timed out after 15s"), ..answer(status, "") };
+    for status in [200, 201] {
+        let text = "and then: timed out after 15s";
+        assert!(reason(token(&broken(status)).unwrap_err()).ends_with(text));
+        let failure = register(&broken(status)).unwrap_err();
+        assert!(matches!(&failure, Failure::NoCredentials { reason } if reason.ends_with(text)));
     }
+    client_error(token(&broken(403)).unwrap_err());
+    client_error(register(&broken(400)).unwrap_err());
 }
 
 #[test]
-fn every_other_status_is_a_passing_fault_whatever_the_body_says() {
+fn every_other_status_has_its_meaning_whatever_the_body_says() {
     let good = r#"{"access_token": "a", "expires_in": 60, "token_type": "bearer",
         "client_id": "a", "client_secret": "b", "error": "invalid_client"}"#;
     let listed = [200, 201, 400, 401, 403, 429];
     for status in (100..=999).filter(|status| !listed.contains(status)) {
-        let expected = format!("the server answered {status}");
-        assert!(reason(token(&answer(status, good)).unwrap_err()).starts_with(&expected));
-        assert!(reason(register(&answer(status, good)).unwrap_err()).starts_with(&expected));
+        let failures = [
+            token(&answer(status, good)).unwrap_err(),
+            register(&answer(status, good)).unwrap_err(),
+        ];
+        for (failure, registers) in failures.into_iter().zip([false, true]) {
+            let expected = format!("the server answered {status}");
+            assert!(failure.to_string().starts_with(&expected), "{failure}");
+            match failure {
+                Failure::NoCredentials { .. } => {
+                    assert!(registers && (200..=299).contains(&status), "{status}");
+                }
+                Failure::ClientError { .. } => {
+                    assert!((402..=499).contains(&status) && status != 408, "{status}");
+                }
+                Failure::Unavailable { .. } => {
+                    assert!(!(402..=499).contains(&status) || status == 408, "{status}")
+                }
+                other => panic!("{status}: {other:?}"),
+            }
+        }
         assert!(!body_matters(status));
     }
 }
@@ -136,12 +171,15 @@ fn the_server_s_words_are_shown_as_printable_ascii_of_limited_length() {
     let text = format!("one\\r\\ntwo\\u001b[31m\\u202ethree\\u00e9{}", "y".repeat(200));
     let body =
         format!(r#"{{"error": "{code}é", "error_description": "tab\t{}"}}"#, "y".repeat(300));
-    let Failure::Refused { error, description, .. } = token(&answer(400, &body)).unwrap_err()
-    else {
+    let reason = client_error(token(&answer(400, &body)).unwrap_err());
+    assert!(reason.contains(&format!(" with {}: tab yyy", "x".repeat(64))), "{reason}");
+    assert!(reason.len() < 200, "{reason}");
+    let body =
+        format!(r#"{{"error": "access_denied", "error_description": "tab\t{}"}}"#, "y".repeat(300));
+    let Failure::Refused { description, .. } = token(&answer(400, &body)).unwrap_err() else {
         panic!("a refusal")
     };
-    assert!(description.starts_with("tab yyy"), "{description}");
-    assert_eq!((error.len(), description.len()), (64, 200));
+    assert_eq!(description.len(), 200);
     let text: String = serde_json::from_str(&format!("\"{text}\"")).unwrap();
     let shown = shown(&text, 200, &[]);
     assert!(shown.starts_with("one  two[31mthreeyyy"), "{shown}");
