@@ -36,7 +36,8 @@ pub enum Field {
 /// The type of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A string of at most [`Field::longest`] characters; one of [`Field::legal`] where that names any.
+    /// A string of at most [`Field::longest`] characters; one of [`Field::legal`] if that names
+    /// any.
     Text,
     /// A whole number of pixels, or of pixels an inch.
     Number,

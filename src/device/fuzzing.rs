@@ -32,7 +32,7 @@ fn check_edid(edid: &[u8]) {
 }
 
 /// The files that a source reads, and no other.
-const FILES: [&str; 41] = [
+pub(super) const FILES: [&str; 41] = [
     "etc/device.properties",
     "version.txt",
     "var/run/nyx/device_info.json",
@@ -100,13 +100,13 @@ pub fn device_files(input: &[u8]) {
     let again = || identity(&tree.0, &Overrides::default()).unwrap();
     let identity = again();
     assert!(identity.basis == Basis::Random || identity == again());
-    assert_eq!(identity.weakness().is_none(), identity.sources.len() > 1);
+    assert_eq!(identity.weakness().is_none(), identity.values > 1);
     let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     assert!(identity.id.len() == 64 && identity.id.bytes().all(hexadecimal));
     assert!(is_one_line(&identity.origin()));
 }
 
-fn plant(tree: &Scratch, input: &[u8]) {
+pub(super) fn plant(tree: &Scratch, input: &[u8]) {
     let mut files: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
     let mut current = None;
     for line in input.split_inclusive(|byte| *byte == b'\n') {

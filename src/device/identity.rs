@@ -35,6 +35,8 @@ pub struct Identity {
     pub basis: Basis,
     /// Where those stand, in the order in which they were asked; never what they say.
     pub sources: Vec<String>,
+    /// How many different values those say.
+    pub values: usize,
 }
 
 /// What an identity rests on.
@@ -64,7 +66,7 @@ impl Identity {
     /// Why two devices may share it, or one device may lose it; none if nothing is to be feared.
     #[must_use]
     pub const fn weakness(&self) -> Option<&'static str> {
-        match (self.basis, self.sources.len()) {
+        match (self.basis, self.values) {
             (Basis::Configured, _) => None,
             (Basis::Board, 1) => Some(
                 "it rests on one source alone: if its vendor gave all devices the same value, they \
@@ -76,7 +78,8 @@ impl Identity {
                  on every device, and one that is made again gives another identifier",
             ),
             (Basis::Random, _) => Some(
-                "no source is there: whoever empties the state directory makes another device of it",
+                "no source is there: whoever empties the state directory makes another device of \
+                 it",
             ),
         }
     }
@@ -136,7 +139,7 @@ fn configured(root: &Root, overrides: &Overrides) -> Result<Option<Identity>, Id
     }
     let origin = if overrides.identity.is_some() { format!("{CONFIGURED} {key}") } else { key };
     let id = sha256(trimmed(&value));
-    Ok(Some(Identity { id, basis: Basis::Configured, sources: vec![origin] }))
+    Ok(Some(Identity { id, basis: Basis::Configured, sources: vec![origin], values: 1 }))
 }
 
 fn read_identity_file(root: &Root, path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -158,12 +161,13 @@ fn board(root: &Root) -> Option<Identity> {
         return None;
     }
     let origins = sources.iter().map(|source| source.origin.clone()).collect();
-    Some(Identity { id: combined(sources), basis: Basis::Board, sources: origins })
+    let (id, values) = combined(sources);
+    Some(Identity { id, basis: Basis::Board, sources: origins, values })
 }
 
 /// The SHA-256 of the label and of each value once, sorted, with the name of its kind: whatever the
-/// order in which they were read.
-fn combined(mut sources: Vec<Source>) -> String {
+/// order in which they were read. And how many those values are.
+fn combined(mut sources: Vec<Source>) -> (String, usize) {
     sources.sort_unstable_by(|a, b| (&*a.value, a.kind).cmp(&(&*b.value, b.kind)));
     sources.dedup_by(|later, earlier| later.value == earlier.value);
     let mut hash = digest::Context::new(&digest::SHA256);
@@ -175,7 +179,7 @@ fn combined(mut sources: Vec<Source>) -> String {
         hash.update(&(value.len() as u64).to_be_bytes());
         hash.update(value);
     }
-    hex(hash.finish().as_ref())
+    (hex(hash.finish().as_ref()), sources.len())
 }
 
 /// HMAC-SHA256 keyed by the machine-id, as sd_id128_get_machine_app_specific(3) makes it: the
@@ -185,7 +189,7 @@ fn machine_id(root: &Root) -> Option<Identity> {
     let hash = app_specific(trimmed(&text))?;
     let origin = format!("{MACHINE_ID} (application-specific hash)");
     let id = sha256(hash.as_bytes());
-    Some(Identity { id, basis: Basis::MachineId, sources: vec![origin] })
+    Some(Identity { id, basis: Basis::MachineId, sources: vec![origin], values: 1 })
 }
 
 fn app_specific(machine_id: &[u8]) -> Option<Zeroizing<String>> {
@@ -206,7 +210,7 @@ fn random() -> Result<Identity, IdentityError> {
     let filled = ring::rand::SystemRandom::new().fill(bytes.as_mut_slice());
     filled.map_err(|_| IdentityError::Random)?;
     let id = sha256(bytes.as_slice());
-    Ok(Identity { id, basis: Basis::Random, sources: vec!["random".to_owned()] })
+    Ok(Identity { id, basis: Basis::Random, sources: vec!["random".to_owned()], values: 1 })
 }
 
 fn sha256(raw: &[u8]) -> String {

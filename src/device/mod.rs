@@ -16,6 +16,8 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod header;
+#[cfg(test)]
+mod hostile;
 mod identity;
 mod key_value;
 mod network;

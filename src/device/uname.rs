@@ -13,7 +13,7 @@ pub(super) fn add(info: &mut DeviceInfo, root: &Root) {
         let uname = rustix::system::uname();
         info.offer(Field::OsVersion, uname.release().to_string_lossy().into_owned(), "uname");
     } else if let Some(release) = root.text(RELEASE) {
-        // What uname says is in this file too: a copied tree tells of its own kernel, never of ours.
+        // What uname says is in this file too: a copied tree tells of its own kernel alone.
         info.offer(Field::OsVersion, release, RELEASE);
     }
 }

@@ -190,6 +190,9 @@ fn a_vendors_shared_value_makes_no_two_devices_one() {
         alone(device).id
     };
     assert_ne!(twice("d4:81:d7:11:22:31"), twice("d4:81:d7:11:22:32"));
+    let alone = alone(&[(SERIAL, "5a5b71c2d3e4\0"), (SOC, "5a5b71c2d3e4\n")]);
+    assert_eq!((alone.sources.len(), alone.values), (2, 1));
+    assert!(alone.weakness().unwrap().contains("one source alone"));
 }
 
 #[test]
