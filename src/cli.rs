@@ -54,7 +54,8 @@ Commands:
   token ID          print an access token
   headers ID        print the request headers, one \"Name: value\" a line
   device-info       show each field of X-Device-Info with its origin
-                    (with --bus: as the running daemon sends it)
+                    (with --bus: as the running daemon sends it;
+                    with --id: the device identifier alone)
   reload            let the daemon read its configuration again
   forget ID --yes   delete the client credentials and the token of an application;
                     its viewers are signed out of every TV provider
@@ -66,11 +67,13 @@ Options:
                     default: /usr/lib/tokend, /etc/tokend,   reseal)
                     /run/tokend
   --from DIR        the directory of the old tokend.toml    (reseal)
-  --state DIR       keep the state in DIR                   (run, check, reseal)
-                    default: $STATE_DIRECTORY, else /var/lib/tokend
+  --state DIR       keep the state in DIR                   (run, check, reseal,
+                    default: $STATE_DIRECTORY, else          device-info)
+                    /var/lib/tokend
   --root DIR        look for device data under DIR          (run, check, device-info)
   --bus BUS         system, session or a D-Bus address      (all but check, reseal)
                     default: system
+  --id              print the device identifier             (device-info)
   --json            print JSON                              (check, status, device-info)
   --watch           stay, and show each change              (status)
   --help            print this
@@ -94,6 +97,10 @@ pub enum Command {
     Check(Box<Options>, bool),
     /// `device-info`, offline.
     LocalDeviceInfo(Box<Options>, bool),
+    /// `device-info --id`, offline; whether the state directory counts.
+    LocalIdentifier(Box<Options>, bool),
+    /// `device-info --id --bus`
+    Identifier(BusAddress),
     /// `device-info --bus`
     DeviceInfo(BusAddress, bool),
     /// `status`
@@ -133,6 +140,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             Arg::Long("root") => given.root = Some(parser.value()?.into()),
             Arg::Long("bus") => given.bus = Some(parser.value()?.parse()?),
             Arg::Long("json") => given.json = true,
+            Arg::Long("id") => given.id = true,
             Arg::Long("yes") => given.yes = true,
             Arg::Long("watch") => given.watch = true,
             Arg::Value(word) => words.push(word.string()?),
@@ -151,6 +159,7 @@ struct Given {
     root: Option<PathBuf>,
     bus: Option<BusAddress>,
     json: bool,
+    id: bool,
     yes: bool,
     watch: bool,
 }
@@ -169,12 +178,19 @@ impl Given {
                 (&["config", "state", "root", "json"], Command::Check(self.options(), self.json))
             }
             "device-info" => {
-                let legal: &[&str] = &["config", "root", "bus", "json"];
+                let legal: &[&str] = match self.id {
+                    true => &["config", "state", "root", "bus", "id"],
+                    false => &["config", "state", "root", "bus", "json"],
+                };
+                // The state of this machine says nothing of a copied tree.
+                let looks = self.state.is_some() || self.root.is_none();
                 (
                     legal,
-                    match self.bus.clone() {
-                        Some(bus) => Command::DeviceInfo(bus, self.json),
-                        None => Command::LocalDeviceInfo(self.options(), self.json),
+                    match (self.bus.clone(), self.id) {
+                        (Some(bus), true) => Command::Identifier(bus),
+                        (Some(bus), false) => Command::DeviceInfo(bus, self.json),
+                        (None, true) => Command::LocalIdentifier(self.options(), looks),
+                        (None, false) => Command::LocalDeviceInfo(self.options(), self.json),
                     },
                 )
             }
@@ -216,6 +232,7 @@ impl Given {
             ("root", self.root.is_some()),
             ("bus", self.bus.is_some()),
             ("json", self.json),
+            ("id", self.id),
             ("yes", self.yes),
             ("watch", self.watch),
         ];
@@ -271,6 +288,23 @@ pub fn execute(command: Command) -> ExitCode {
             let code = if good { ExitCode::SUCCESS } else { ExitCode::from(78) };
             return print(&text, code);
         }
+        Command::LocalDeviceInfo(options, _) | Command::LocalIdentifier(options, _)
+            if !options.root.is_dir() =>
+        {
+            let error = crate::daemon::RunError::Root(options.root);
+            eprintln!("tokend: {error}");
+            return ExitCode::from(error.exit_code());
+        }
+        Command::LocalIdentifier(options, looks) => {
+            match device_info::identifier(&options, looks) {
+                Ok(text) => return print(&text, ExitCode::SUCCESS),
+                Err((message, code)) => {
+                    eprintln!("tokend: {message}");
+                    return ExitCode::from(code);
+                }
+            }
+        }
+        Command::Identifier(bus) => device_info::identifier_of_the_daemon(&bus),
         Command::LocalDeviceInfo(options, json) => Ok(device_info::local(&options, json)),
         Command::DeviceInfo(bus, json) => device_info::run(&bus, json),
         Command::Status(bus, id, json) => status::run(&bus, id.as_ref(), json, now),
@@ -376,6 +410,8 @@ mod tests {
             "headers cinema",
             "device-info --root /r",
             "device-info --bus session --json",
+            "device-info --id --root /r --state /s --config /c",
+            "device-info --id --bus session",
             "reload",
             "forget cinema --yes",
             "reseal --from /old --config /c --state /s",
@@ -397,6 +433,8 @@ mod tests {
             ("token a b", "unexpected argument \"b\""),
             ("check --bus session", "check takes no --bus"),
             ("run --yes", "run takes no --yes"),
+            ("check --id", "check takes no --id"),
+            ("device-info --id --json", "device-info takes no --json"),
             ("check --watch", "check takes no --watch"),
             ("run --from /old", "run takes no --from"),
             ("reseal", "reseal needs --from DIR"),
@@ -426,6 +464,7 @@ mod tests {
             "--state",
             "--root",
             "--bus",
+            "--id",
             "--json",
             "--yes",
             "--watch",

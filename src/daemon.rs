@@ -55,6 +55,9 @@ pub fn run(options: Options) -> Result<(), RunError> {
     memory::share_heap();
     logging::start(logging::Target::Auto, log::LevelFilter::Info);
     harden::process().map_err(RunError::Harden)?;
+    if !options.root.is_dir() {
+        return Err(RunError::Root(options.root));
+    }
     let config = config::load(&options.config).map_err(RunError::Config)?;
     logging::start(config.settings.log.target, config.settings.log.level);
     let mut daemon = Daemon::start(options, config)?;

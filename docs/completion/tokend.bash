@@ -60,7 +60,7 @@ _tokend() {
         check) takes='--config --state --root --json' ;;
         status) takes='--bus --json --watch' ;;
         token | headers | reload) takes='--bus' ;;
-        device-info) takes='--config --root --bus --json' ;;
+        device-info) takes='--config --state --root --bus --id --json' ;;
         forget) takes='--yes --bus' ;;
         reseal) takes='--from --config --state' ;;
         *) return ;;

@@ -10,7 +10,7 @@ mod device;
 mod finding;
 mod server;
 mod storage;
-mod user;
+pub(super) mod user;
 
 use crate::config;
 use crate::daemon::Options;
@@ -65,7 +65,7 @@ fn findings(options: &Options, now: WallTime) -> Findings {
     if let (Some(look), Some(key)) = (&look, &key) {
         credentials::check(look, key, &config, &mut findings);
     }
-    device::check(options, &config.settings.device, look.as_ref(), user, &mut findings);
+    device::check(options, &config, look.as_ref(), user, &mut findings);
     server::check(&config.settings.server, &mut findings);
     clock::check(config.settings.synchronized_file, now, &mut findings);
     findings

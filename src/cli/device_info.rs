@@ -2,13 +2,21 @@
 //! `tokend device-info`: the fields behind `X-Device-Info`, as the running tokend sends them.
 
 use std::fmt::Write;
+use std::io;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::chain;
+use super::check::user;
 use crate::bus::client::{self, ClientError};
 use crate::bus::{BusAddress, InfoValue};
 use crate::config;
 use crate::daemon::Options;
-use crate::device::{self, Overrides, Value};
+use crate::device::{self, Basis, Overrides, Value};
 use crate::map::Map;
+use crate::seal;
+use crate::store::{LockError, Look};
 
 /// What goes to standard output: a table of key and value, or with `json` an object whose keys are
 /// those of the contract, section 3, with strings, numbers and booleans as there.
@@ -32,12 +40,15 @@ pub fn local(options: &Options, json: bool) -> String {
         }
     };
     let info = device::collect(&options.root, &overrides);
+    let (value, origin) = identity(options, &overrides);
     if json {
         let mut object = serde_json::Map::new();
         for (field, found) in &info.0 {
             let value = serde_json::json!({ "value": found.value, "origin": found.origin });
             object.insert(field.key().to_owned(), value);
         }
+        let identity = serde_json::json!({ "value": value, "origin": origin });
+        object.insert("identity".to_owned(), identity);
         return format!("{:#}\n", serde_json::Value::Object(object));
     }
     let rows = info.0.iter().map(|(field, found)| {
@@ -49,6 +60,7 @@ pub fn local(options: &Options, json: bool) -> String {
         };
         (field.key(), value, found.origin.as_str())
     });
+    let rows = rows.chain(std::iter::once(("identity", value.to_owned(), origin.as_str())));
     let rows: Vec<_> = std::iter::once(("KEY", "VALUE".to_owned(), "ORIGIN")).chain(rows).collect();
     let width = rows.iter().map(|row| row.0.len()).max().unwrap_or(0);
     let middle = rows.iter().map(|row| row.1.chars().count().min(40)).max().unwrap_or(0);
@@ -56,6 +68,93 @@ pub fn local(options: &Options, json: bool) -> String {
         .iter()
         .map(|(key, value, origin)| format!("{key:width$}  {value:middle$}  {origin}\n"));
     lines.collect()
+}
+
+/// What the identity would rest on if it were decided now, and which sources those are. What they
+/// say is not said.
+fn identity(options: &Options, overrides: &Overrides) -> (&'static str, String) {
+    let reader = user::user(&options.state).reader();
+    match device::identity_for(&options.root, overrides, reader) {
+        Ok(identity) => {
+            let basis = match identity.basis {
+                Basis::Configured => "configured",
+                Basis::Board => "of the board",
+                Basis::MachineId => "of the machine-id",
+                Basis::Random => "random",
+            };
+            (basis, identity.origin())
+        }
+        Err(error) => ("none", super::status::printable(&chain(&error))),
+    }
+}
+
+/// The device identifier, on a line of its own: the stored one; while none is stored, the one that
+/// would be decided on now.
+///
+/// # Errors
+/// What is wrong, and what to exit with.
+pub fn identifier(options: &Options, looks: bool) -> Result<String, (String, u8)> {
+    const TEMPFAIL: u8 = 75;
+    let config = config::load(&options.config).map_err(|faults| (chain(&faults), 78))?;
+    let user = user::user(&options.state);
+    if looks && let Some(id) = stored(options, &config.settings.seal, user.daemon)? {
+        return Ok(format!("{id}\n"));
+    }
+    let decided = device::identity_for(&options.root, &config.settings.device, user.reader());
+    let decided = decided.map_err(|error| (chain(&error), 78))?;
+    if decided.basis == Basis::Random {
+        let message = "no source is there: the device identifier is made up at the first start";
+        return Err((message.to_owned(), TEMPFAIL));
+    }
+    eprintln!("tokend: not stored yet; decided now, it comes from {}", decided.origin());
+    Ok(format!("{}\n", decided.id))
+}
+
+fn stored(
+    options: &Options,
+    seal: &config::Seal,
+    owner: u32,
+) -> Result<Option<String>, (String, u8)> {
+    const IOERR: u8 = 74;
+    const NOPERM: u8 = 77;
+    let look = Look::open(&options.state, owner).map_err(|error| {
+        let denied = matches!(
+            &error,
+            LockError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied
+        );
+        (chain(&error), if denied { NOPERM } else { IOERR })
+    })?;
+    let Some(look) = look.filter(Look::has_identity) else { return Ok(None) };
+    let key = seal::source(seal, &options.state).root_key(false);
+    let key = key.map_err(|error| (chain(&error), IOERR))?;
+    look.identity(&key).map_err(|error| (chain(&error), IOERR))
+}
+
+/// The same, of the running daemon.
+///
+/// # Errors
+/// [`ClientError`], of the last application if none gives headers.
+pub fn identifier_of_the_daemon(bus: &BusAddress) -> Result<String, ClientError> {
+    let mut refused = ClientError::UnknownApplication("any".to_owned());
+    for application in client::overview(bus)?.applications {
+        let Ok(id) = application.id.parse() else { continue };
+        match client::headers(bus, &id, 0) {
+            Ok(headers) => {
+                let header = headers.iter().find(|(name, _)| name == "AP-Device-Identifier");
+                if let Some(id) = header.and_then(|(_, value)| decoded(value.expose())) {
+                    return Ok(format!("{id}\n"));
+                }
+            }
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+/// What the header says in Base64.
+fn decoded(header: &str) -> Option<String> {
+    let bytes = STANDARD.decode(header.strip_prefix("fingerprint ")?).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 fn as_table(fields: &Map<String, InfoValue>) -> String {
@@ -149,7 +248,10 @@ mod tests {
             cells.map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
         };
         assert_eq!(row("KEY"), ["KEY", "VALUE", "ORIGIN"]);
-        assert_eq!(row("model"), ["model", "SCXI55BEI", "/etc/device.properties MODEL_NUM"]);
+        let origin = "/etc/device.properties FRIENDLY_ID";
+        assert_eq!(row("model"), ["model", "Streaming Box 4K", origin]);
+        assert_eq!(row("version"), ["version", "SCXI55BEI", "/etc/device.properties MODEL_NUM"]);
+        assert_eq!(row("identity")[1], "of the board");
         assert_eq!(row("osVersion"), ["osVersion", "17.3", "/version.txt SDK_VERSION"]);
         let modes = "/sys/class/drm/card0-HDMI-A-1/modes";
         assert_eq!(row("displayWidth"), ["displayWidth", "3840", modes]);
@@ -158,9 +260,12 @@ mod tests {
     #[test]
     fn without_the_daemon_json_has_value_and_origin() {
         let json: serde_json::Value = serde_json::from_str(&of_rdk(true)).unwrap();
-        let origin = "/etc/device.properties MODEL_NUM";
-        assert_eq!(json["model"], serde_json::json!({ "value": "SCXI55BEI", "origin": origin }));
+        let origin = "/etc/device.properties FRIENDLY_ID";
+        let model = serde_json::json!({ "value": "Streaming Box 4K", "origin": origin });
+        assert_eq!(json["model"], model);
         assert_eq!(json["displayWidth"]["value"], 3840);
+        let origin = json["identity"]["origin"].as_str().unwrap();
+        assert!(origin.starts_with("/sys/firmware/devicetree/base/serial-number"), "{origin}");
         assert_eq!(json["diagonalScreenSize"]["value"], 54.6);
     }
 }

@@ -180,7 +180,8 @@ fn field_value(field: device::Field, found: &DeValue<'_>) -> Result<Value, Strin
     };
     let value = value.ok_or_else(|| format!("found {}; legal: {wanted}", type_of(found)))?;
     if matches!(&value, Value::Text(text) if text.trim().is_empty()) {
-        return Err("found an empty string; legal: 1 to 256 printable characters".into());
+        let longest = field.longest();
+        return Err(format!("found an empty string; legal: 1 to {longest} printable characters"));
     }
     match device::check(field, &value) {
         Ok(()) => Ok(value),

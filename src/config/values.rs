@@ -36,6 +36,8 @@ pub(super) fn choice<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, S
 
 /// A value for the `User-Agent` header (RFC 9110, section 5.5): visible ASCII and spaces.
 pub(super) fn user_agent(value: String) -> Result<String, String> {
+    // As long as the field `userAgent` of the device data.
+    const LONGEST: usize = 1024;
     let legal = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
     let trimmed = !value.starts_with(' ') && !value.ends_with(' ');
     if (1..=LONGEST).contains(&value.len()) && value.bytes().all(legal) && trimmed {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use crate::bus::BusError;
 use crate::config::Faults;
@@ -13,6 +14,8 @@ use crate::store::LockError;
 pub enum RunError {
     /// The configuration is faulty.
     Config(Faults),
+    /// `--root` names no directory.
+    Root(PathBuf),
     /// The process could not be hardened.
     Harden(io::Error),
     /// A vital source of events failed.
@@ -33,6 +36,7 @@ impl RunError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => 78,
+            Self::Root(_) => 64,
             Self::Harden(_) | Self::Watch(_) => 71,
             Self::Lock(LockError::Busy { .. })
             | Self::Bus(_)
@@ -47,6 +51,9 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(faults) => write!(f, "{faults}"),
+            Self::Root(root) => {
+                write!(f, "--root {}: found no such directory", root.display())
+            }
             Self::Harden(_) => f.write_str("cannot protect this process's memory"),
             Self::Watch(_) => f.write_str("cannot wait for events"),
             Self::Lock(_) => f.write_str("the state directory cannot be used"),
@@ -63,7 +70,7 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Config(_) | Self::BusLost(_) | Self::KeyIsFinal => None,
+            Self::Config(_) | Self::Root(_) | Self::BusLost(_) | Self::KeyIsFinal => None,
             Self::Harden(error) | Self::Watch(error) => Some(error),
             Self::Lock(error) => Some(error),
             Self::Bus(error) => Some(error),

@@ -80,7 +80,8 @@ impl Keeper {
         Ok(None)
     }
 
-    /// Opens the store and settles the device's identity: the stored one wins for ever.
+    /// Opens the store and settles the device's identity: the stored one wins permanently. While
+    /// none is stored, one that is configured and cannot be used keeps the store closed.
     pub(super) fn open(
         &mut self,
         key: Result<RootKey, SealError>,
@@ -89,6 +90,8 @@ impl Keeper {
     ) -> Result<(), String> {
         let opened = Store::open_with(Arc::clone(&self.dir), key, lock(&self.source).as_ref());
         let mut store = opened.map_err(|error| chain(&error))?;
+        // It works: whatever fails from now on, a new process would not have a better one.
+        self.key_is_final = false;
         say(&store.take_notes());
         let (stored, notes) = store.identity().map_err(|error| chain(&error))?;
         say(&notes);
@@ -96,7 +99,11 @@ impl Keeper {
             Some(id) => id,
             None => {
                 let decided = device::identity(root, overrides).map_err(|error| chain(&error))?;
-                log::info!("the device identifier comes from {}, for ever", decided.origin);
+                let origin = decided.origin();
+                log::info!("the device identifier is decided permanently, from {origin}");
+                if let Some(weakness) = decided.weakness() {
+                    log::warn!("the device identifier: {weakness}");
+                }
                 if let Err(error) = store.save_identity(&decided.id) {
                     log::error!("the device identifier is not stored: {}", chain(&error));
                     self.identity_unsaved = true;
@@ -106,8 +113,16 @@ impl Keeper {
         };
         self.identity = Some(id);
         self.store = Some(store);
+        self.judge_configured(root, overrides);
         self.said.clear();
         Ok(())
+    }
+
+    /// Warns if the configuration has an identity that cannot be used: the stored one wins anyway.
+    pub(super) fn judge_configured(&self, root: &Path, overrides: &Overrides) {
+        if let (Some(_), Err(error)) = (&self.identity, device::check_configured(root, overrides)) {
+            log::warn!("{}; the stored device identifier stays in use", chain(&error));
+        }
     }
 
     /// An operator reads of each trouble once, not at every try.

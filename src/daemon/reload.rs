@@ -67,6 +67,7 @@ impl Daemon {
         self.confirmed_by = ConfirmedBy(self.settings.synchronized_file.clone());
         self.snapshot.set_reload_users(self.settings.reload_users.clone());
         self.device = crate::device::collect(&self.options.root, &self.settings.device);
+        self.keeper.judge_configured(&self.options.root, &self.settings.device);
         self.feed(Event::PolicyChanged(policy(&self.settings)));
     }
 

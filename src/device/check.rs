@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::field::{Field, Kind, LONGEST, Value};
+use super::field::{Field, Kind, Value};
 
 /// Whether `value` is legal for `field`.
 ///
@@ -35,8 +35,9 @@ fn check_text(field: Field, text: &str) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("must not be empty".to_owned());
     }
-    if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
-        return Err(format!("must be at most {LONGEST} characters, none a control character"));
+    let longest = field.longest();
+    if text.chars().count() > longest || text.chars().any(char::is_control) {
+        return Err(format!("must be at most {longest} characters, none a control character"));
     }
     match field {
         Field::ConnectionIp if text.parse::<IpAddr>().is_err() => {
@@ -106,6 +107,7 @@ mod tests {
             (Field::ConnectionPort, "443"),
             (Field::ConnectionType, "5G"),
             (Field::ApplicationId, "REF30"),
+            (Field::UserAgent, &"x".repeat(1024)),
         ] {
             assert_eq!(check(field, &good.into()), Ok(()), "{good}");
         }
@@ -113,7 +115,8 @@ mod tests {
             (Field::Model, ""),
             (Field::Model, "  "),
             (Field::Model, "a\nb"),
-            (Field::UserAgent, &"x".repeat(257)),
+            (Field::UserAgent, &"x".repeat(1025)),
+            (Field::Model, &"x".repeat(257)),
             (Field::ConnectionIp, "192.0.2"),
             (Field::ConnectionPort, "0"),
             (Field::ConnectionPort, "+1"),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The device tree, as the boot loader handed it to the kernel.
 
-use super::clean::is_placeholder;
 use super::files::Root;
 use super::{DeviceInfo, Field};
 
@@ -12,7 +11,7 @@ const COMPATIBLE: &str = "/sys/firmware/devicetree/base/compatible";
 pub(super) const SERIAL_NUMBER: &str = "/sys/firmware/devicetree/base/serial-number";
 
 pub(super) fn add(info: &mut DeviceInfo, root: &Root) {
-    if let Some(model) = root.value(MODEL) {
+    if let Some(model) = root.text(MODEL) {
         info.offer(Field::Model, model, MODEL);
     }
     if let Some(vendor) = root.text(COMPATIBLE).as_deref().and_then(vendor) {
@@ -23,8 +22,7 @@ pub(super) fn add(info: &mut DeviceInfo, root: &Root) {
 /// The vendor prefix of the first, most specific string: `raspberrypi` of
 /// `raspberrypi,4-model-b\0brcm,bcm2711\0`.
 fn vendor(compatible: &str) -> Option<&str> {
-    let (vendor, _) = compatible.split('\0').next()?.split_once(',')?;
-    (!is_placeholder(vendor)).then_some(vendor)
+    Some(compatible.split('\0').next()?.split_once(',')?.0)
 }
 
 #[cfg(test)]
@@ -35,7 +33,6 @@ mod tests {
     fn the_manufacturer_is_the_vendor_of_the_first_compatible_string() {
         assert_eq!(vendor("raspberrypi,4-model-b\0brcm,bcm2711\0"), Some("raspberrypi"));
         assert_eq!(vendor("board\0brcm,bcm2711\0"), None);
-        assert_eq!(vendor(",x"), None);
         assert_eq!(vendor(""), None);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The display, as the kernel's graphics drivers (DRM) see it.
 
-use super::edid::{self, Size};
+use super::edid;
 use super::files::Root;
 use super::{DeviceInfo, Field};
 
@@ -10,13 +10,37 @@ const CONNECTORS: &str = "/sys/class/drm";
 /// The longest side of a picture that is believed, in pixels.
 const MOST_PIXELS: u32 = 65_535;
 
-/// Asks the first connector, by name, that has a display with modes on it.
+/// Asks one connector: the best of those that have a display with modes on it.
 pub(super) fn add(info: &mut DeviceInfo, root: &Root) {
-    for name in root.names(CONNECTORS) {
+    let connected = root.names(CONNECTORS).into_iter().filter_map(|name| {
         let connector = format!("{CONNECTORS}/{name}");
-        if let Some((width, height)) = preferred_mode(root, &connector) {
-            return add_connector(info, root, &connector, width, height);
-        }
+        let mode = preferred_mode(root, &connector)?;
+        let enabled = root.text(&format!("{connector}/enabled"));
+        let enabled = enabled.is_some_and(|enabled| enabled.trim() == "enabled");
+        Some((rank(kind(&name), enabled), connector, mode))
+    });
+    // Of equals the first, by name.
+    if let Some((_, connector, (width, height))) = connected.min_by_key(|(rank, ..)| *rank) {
+        add_connector(info, root, &connector, width, height);
+    }
+}
+
+/// The kernel's name of a connector's kind: `HDMI-A` of `card0-HDMI-A-1`.
+fn kind(name: &str) -> &str {
+    let kind = name.split_once('-').map_or(name, |(_, kind)| kind);
+    kind.rsplit_once('-').map_or(kind, |(kind, _)| kind)
+}
+
+/// The lower, the better: a built-in panel that is on, a digital connector that is on, any other
+/// that may have a display on it. Analogue ones come last: many drivers call them "connected"
+/// always, since they cannot tell.
+fn rank(kind: &str, enabled: bool) -> u8 {
+    match (kind, enabled) {
+        ("Composite" | "SVIDEO" | "TV" | "VGA" | "Component" | "DIN" | "DVI-A", true) => 3,
+        ("Composite" | "SVIDEO" | "TV" | "VGA" | "Component" | "DIN" | "DVI-A", false) => 4,
+        ("eDP" | "LVDS" | "DSI" | "DPI", true) => 0,
+        (_, true) => 1,
+        (_, false) => 2,
     }
 }
 
@@ -34,7 +58,7 @@ fn add_connector(info: &mut DeviceInfo, root: &Root, connector: &str, width: u32
     info.offer(Field::DisplayHeight, height, modes.as_str());
     let path = format!("{connector}/edid");
     let Some(size) = root.bytes(&path).ok().and_then(|bytes| edid::size(&bytes)) else { return };
-    let inches = diagonal_inches(size);
+    let inches = size.diagonal();
     let ppi = (f64::from(width).hypot(f64::from(height)) / inches).round() as u32;
     if ppi > 0 {
         info.offer(Field::DisplayPpi, ppi, path.as_str());
@@ -48,10 +72,6 @@ fn pixels(mode: &str) -> Option<(u32, u32)> {
     let height = height.trim_end_matches('i');
     let legal = |text: &str| text.parse().ok().filter(|side| (1..=MOST_PIXELS).contains(side));
     Some((legal(width)?, legal(height)?))
-}
-
-fn diagonal_inches(size: Size) -> f64 {
-    f64::from(size.width).hypot(f64::from(size.height)) / 25.4
 }
 
 #[cfg(test)]
@@ -69,8 +89,24 @@ mod tests {
         }
     }
 
+    /// What is told of these connectors: name, `enabled`, width.
+    fn told(connectors: &[(&str, &str, u32)]) -> String {
+        let tree = tempfile::tempdir().unwrap();
+        for (name, enabled, width) in connectors {
+            let connector = tree.path().join("sys/class/drm").join(name);
+            fs::create_dir_all(&connector).unwrap();
+            fs::write(connector.join("status"), "connected\n").unwrap();
+            fs::write(connector.join("enabled"), format!("{enabled}\n")).unwrap();
+            fs::write(connector.join("modes"), format!("\n{width}x720\n640x480\n")).unwrap();
+            fs::write(connector.join("edid"), "no EDID").unwrap();
+        }
+        let mut info = DeviceInfo::default();
+        add(&mut info, &Root::new(tree.path()));
+        info.json(None)
+    }
+
     #[test]
-    fn the_first_connector_with_a_display_is_asked_and_no_other() {
+    fn only_a_connector_with_a_display_and_modes_is_asked() {
         let tree = tempfile::tempdir().unwrap();
         for (name, status, modes) in [
             ("card0-DP-1", "disconnected\n", "800x600\n"),
@@ -83,10 +119,37 @@ mod tests {
             fs::create_dir_all(&connector).unwrap();
             fs::write(connector.join("status"), status).unwrap();
             fs::write(connector.join("modes"), modes).unwrap();
-            fs::write(connector.join("edid"), "no EDID").unwrap();
         }
         let mut info = DeviceInfo::default();
         add(&mut info, &Root::new(tree.path()));
         assert_eq!(info.json(None), r#"{"displayWidth":1280,"displayHeight":720}"#);
+    }
+
+    #[test]
+    fn of_two_connectors_the_better_one_is_asked_whatever_their_names() {
+        // From the best to the worst.
+        let classes: [(&[&str], &str); 4] = [
+            (&["eDP", "LVDS", "DSI", "DPI"], "enabled"),
+            (&["HDMI-A", "HDMI-B", "DP", "DVI-D", "DVI-I", "Virtual"], "enabled"),
+            (&["eDP", "DSI", "HDMI-A", "DP"], "disabled"),
+            (&["Composite", "SVIDEO", "TV", "VGA"], "enabled"),
+        ];
+        for (place, (better, better_is)) in classes.iter().enumerate() {
+            for (worse, worse_is) in &classes[place + 1..] {
+                for (better, worse) in
+                    better.iter().flat_map(|b| worse.iter().map(move |w| (*b, *w)))
+                {
+                    for (first, second) in [("card0", "card1"), ("card1", "card0")] {
+                        let better = format!("{first}-{better}-1");
+                        let worse = format!("{second}-{worse}-2");
+                        let json = told(&[(&better, better_is, 1280), (&worse, worse_is, 720)]);
+                        assert!(
+                            json.contains(r#""displayWidth":1280"#),
+                            "{better} {worse}: {json}"
+                        );
+                    }
+                }
+            }
+        }
     }
 }

@@ -7,6 +7,9 @@ use super::{DeviceInfo, Field};
 /// The system's UUID. Readable by root alone.
 pub(super) const PRODUCT_UUID: &str = "/sys/class/dmi/id/product_uuid";
 
+/// The serial number of the mainboard. Readable by root alone.
+pub(super) const BOARD_SERIAL: &str = "/sys/class/dmi/id/board_serial";
+
 const CHASSIS_TYPE: &str = "/sys/class/dmi/id/chassis_type";
 
 pub(super) fn add(info: &mut DeviceInfo, root: &Root) {
@@ -15,7 +18,7 @@ pub(super) fn add(info: &mut DeviceInfo, root: &Root) {
         (Field::Model, "/sys/class/dmi/id/product_name"),
         (Field::Version, "/sys/class/dmi/id/product_version"),
     ] {
-        if let Some(value) = root.value(path) {
+        if let Some(value) = root.text(path) {
             info.offer(field, value, path);
         }
     }

@@ -10,25 +10,38 @@ pub struct Size {
     pub height: u32,
 }
 
-/// The size that an EDID states; none where it states none, or where it is no EDID with a right
+/// What displays write for an aspect ratio, in centimetres: no display has such a size.
+const RATIOS: [(u8, u8); 6] = [(16, 9), (16, 10), (4, 3), (5, 4), (160, 90), (160, 100)];
+
+/// No screen is smaller; what says so is a board's default. Inches of the diagonal.
+const SMALLEST: f64 = 5.0;
+
+/// The size that an EDID states; none if it states none, or if it is no EDID with a right
 /// checksum. Takes any bytes.
 ///
-/// The base block gives centimetres, the first detailed timing millimetres: those refine the
-/// centimetres where both agree, and stand in for them where there are none.
+/// The base block decides, in centimetres. The first detailed timing refines them to millimetres if
+/// both agree, and is never believed alone: it is often a default of the board.
 #[must_use]
 pub fn size(edid: &[u8]) -> Option<Size> {
     let block = base_block(edid)?;
     let coarse = Size { width: u32::from(block[21]) * 10, height: u32::from(block[22]) * 10 };
-    let fine = timing_size(&block[54..72]);
-    // One zero is an aspect ratio, two are no size at all (a projector).
-    if coarse.width == 0 || coarse.height == 0 {
-        return fine.filter(|fine| fine.width >= 100 && fine.height >= 100);
+    // One zero means an aspect ratio, two mean no size at all (a projector).
+    let is_size = coarse.width != 0 && coarse.height != 0;
+    if !is_size || RATIOS.contains(&(block[21], block[22])) || coarse.diagonal() < SMALLEST {
+        return None;
     }
-    let agreed = fine.filter(|fine| {
+    let agrees = |fine: &Size| {
         fine.width.abs_diff(coarse.width) <= 10 && fine.height.abs_diff(coarse.height) <= 10
-    });
-    // Some displays state their aspect ratio for a size: 16 by 9 cm is no television.
-    agreed.or(Some(coarse)).filter(|_| !matches!((block[21], block[22]), (16, 9 | 10)))
+    };
+    timing_size(&block[54..72]).filter(agrees).or(Some(coarse))
+}
+
+impl Size {
+    /// Inches.
+    #[must_use]
+    pub fn diagonal(self) -> f64 {
+        f64::from(self.width).hypot(f64::from(self.height)) / 25.4
+    }
 }
 
 fn base_block(edid: &[u8]) -> Option<&[u8; 128]> {
@@ -84,12 +97,40 @@ mod tests {
     }
 
     #[test]
-    fn a_display_that_states_no_size_has_none() {
-        assert_eq!(size(&edid((0, 0), (0, 0))), None);
-        assert_eq!(size(&edid((79, 0), (16, 9))), None, "an aspect ratio");
-        assert_eq!(size(&edid((16, 9), (160, 90))), None, "an aspect ratio");
-        assert_eq!(size(&edid((0, 0), (708, 398))), mm(708, 398));
-        assert_eq!(size(&edid((160, 90), (0, 0))), mm(1600, 900));
+    fn an_aspect_ratio_and_a_zero_are_no_sizes_whatever_the_timing_says() {
+        for cm in [(0, 0), (79, 0), (0, 34)].into_iter().chain(RATIOS) {
+            let (width, height) = (u16::from(cm.0) * 10, u16::from(cm.1) * 10);
+            for timing in [(0, 0), (708, 398), (1600, 900), (160, 90), (width, height)] {
+                assert_eq!(size(&edid(cm, timing)), None, "{cm:?} {timing:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_other_size_is_one_even_of_an_exact_ratio() {
+        for cm in [(48, 27), (64, 36), (112, 63), (32, 20), (64, 40), (40, 30), (50, 40), (161, 90)]
+        {
+            let expected = mm(u32::from(cm.0) * 10, u32::from(cm.1) * 10);
+            assert_eq!(size(&edid(cm, (0, 0))), expected, "{cm:?}");
+            assert_eq!(size(&edid(cm, (160, 90))), expected, "{cm:?}");
+        }
+        // Each ratio at each size that a byte can say, but for the six that are none.
+        for (width, height) in [(16_u16, 9_u16), (16, 10), (4, 3), (5, 4)] {
+            for times in 2..=255 / width {
+                let cm = ((width * times) as u8, (height * times) as u8);
+                let is_ratio = RATIOS.contains(&cm);
+                let is_small = f64::from(cm.0).hypot(f64::from(cm.1)) / 2.54 < 5.0;
+                let found = size(&edid(cm, (0, 0)));
+                assert_eq!(found.is_none(), is_ratio || is_small, "{cm:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_screen_has_less_than_five_inches() {
+        for (cm, is_size) in [((2, 1), false), ((11, 6), false), ((11, 7), true), ((7, 11), true)] {
+            assert_eq!(size(&edid(cm, (0, 0))).is_some(), is_size, "{cm:?}");
+        }
     }
 
     #[test]

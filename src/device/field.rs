@@ -5,9 +5,6 @@ mod published;
 
 use serde::{Serialize, Serializer};
 
-/// The longest text of a field, in characters.
-pub(super) const LONGEST: usize = 256;
-
 /// A field of the device data, in the order in which the header lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "Field::key is what each of them means")]
@@ -39,7 +36,8 @@ pub enum Field {
 /// The type of a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A string of at most 256 characters; one of [`Field::legal`] where that names any.
+    /// A string of at most [`Field::longest`] characters; one of [`Field::legal`] if that names
+    /// any.
     Text,
     /// A whole number of pixels, or of pixels an inch.
     Number,
@@ -146,6 +144,15 @@ impl Field {
             Self::BrowserName => Some(published::BROWSER_NAMES),
             Self::BrowserVendor => Some(published::BROWSER_VENDORS),
             _ => None,
+        }
+    }
+
+    /// The longest text that it takes, in characters.
+    #[must_use]
+    pub const fn longest(self) -> usize {
+        match self {
+            Self::UserAgent => 1024,
+            _ => 256,
         }
     }
 

@@ -27,13 +27,12 @@ fn check_edid(edid: &[u8]) {
     assert!((1..=4095).contains(&size.width) && (1..=4095).contains(&size.height));
     assert_eq!(edid_size(&edid[..128]), Some(size), "the base block alone decides");
     let (width, height) = (u32::from(edid[21]) * 10, u32::from(edid[22]) * 10);
-    if width != 0 && height != 0 {
-        assert!(size.width.abs_diff(width) <= 10 && size.height.abs_diff(height) <= 10);
-    }
+    assert!(width != 0 && height != 0, "a detailed timing alone is no size");
+    assert!(size.width.abs_diff(width) <= 10 && size.height.abs_diff(height) <= 10);
 }
 
 /// The files that a source reads, and no other.
-const FILES: [&str; 24] = [
+pub(super) const FILES: [&str; 41] = [
     "etc/device.properties",
     "version.txt",
     "var/run/nyx/device_info.json",
@@ -57,7 +56,24 @@ const FILES: [&str; 24] = [
     "sys/class/drm/card0-HDMI-A-1/status",
     "sys/class/drm/card0-HDMI-A-1/modes",
     "sys/class/drm/card0-HDMI-A-1/edid",
+    "sys/class/drm/card0-HDMI-A-1/enabled",
+    "sys/class/drm/card0-eDP-1/status",
+    "sys/class/drm/card0-eDP-1/modes",
     "sys/class/net/eth0/wireless",
+    "sys/class/net/eth0/address",
+    "sys/class/net/eth0/addr_assign_type",
+    "sys/class/net/eth0/operstate",
+    "sys/class/net/eth0/uevent",
+    "sys/class/net/eth0/device/uevent",
+    "sys/class/net/eth0/device/modalias",
+    "sys/class/net/br0/lower_eth0",
+    "sys/class/net/br0/lower_br0",
+    "sys/class/net/br0/bonding/slaves",
+    "sys/class/net/br0/bonding/active_slave",
+    "sys/class/dmi/id/board_serial",
+    "sys/devices/soc0/serial_number",
+    "sys/block/mmcblk0/device/type",
+    "sys/block/mmcblk0/device/cid",
 ];
 
 /// A device's tree: a line `--- /PATH` before the content of each file.
@@ -81,13 +97,16 @@ pub fn device_files(input: &[u8]) {
     assert!(info.warnings().iter().all(|warning| is_one_line(warning)));
     assert!(network_fingerprint(&tree.0).iter().all(|line| is_one_line(line)));
 
-    let identity = identity(&tree.0, &Overrides::default()).unwrap();
+    let again = || identity(&tree.0, &Overrides::default()).unwrap();
+    let identity = again();
+    assert!(identity.basis == Basis::Random || identity == again());
+    assert_eq!(identity.weakness().is_none(), identity.values > 1);
     let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     assert!(identity.id.len() == 64 && identity.id.bytes().all(hexadecimal));
-    assert!(is_one_line(&identity.origin));
+    assert!(is_one_line(&identity.origin()));
 }
 
-fn plant(tree: &Scratch, input: &[u8]) {
+pub(super) fn plant(tree: &Scratch, input: &[u8]) {
     let mut files: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
     let mut current = None;
     for line in input.split_inclusive(|byte| *byte == b'\n') {

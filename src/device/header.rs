@@ -19,7 +19,9 @@ impl DeviceInfo {
     /// The JSON object that [`DeviceInfo::header`] encodes; its keys are in the contract's order.
     #[must_use]
     pub fn json(&self, application_id: Option<&str>) -> String {
-        let application_id = application_id.and_then(clean).map(Value::Text);
+        let application_id = application_id
+            .and_then(|id| clean(id, Field::ApplicationId.longest()))
+            .map(Value::Text);
         let mut object: Map<Field, &Value> =
             self.0.iter().map(|(field, found)| (*field, &found.value)).collect();
         if let Some(id) = &application_id {

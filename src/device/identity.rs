@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The stable hardware identity behind `AP-Device-Identifier`. Only its SHA-256 leaves this file.
 
+mod sources;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,9 +11,10 @@ use ring::rand::SecureRandom as _;
 use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
-use super::clean::is_no_identity;
-use super::files::{LONGEST_FILE, Root, read_path};
-use super::{Overrides, device_tree, dmi, webos};
+use self::sources::Source;
+use super::files::{LONGEST_FILE, Reader, Root};
+use super::placeholder::{is_no_serial, trimmed};
+use super::{CONFIGURED, Overrides};
 
 const MACHINE_ID: &str = "/etc/machine-id";
 
@@ -20,67 +23,163 @@ const APPLICATION: [u8; 16] = [
     0xd3, 0xe8, 0xca, 0xa9, 0x80, 0xae, 0x9f, 0xdd, 0x08, 0x3b, 0x1f, 0xcc, 0x2c, 0x48, 0xc0, 0x39,
 ];
 
+/// In front of what is hashed: part of every derived identity, so never to be changed.
+const LABEL: &[u8] = b"tokend device identity from board sources, 1\0";
+
 /// Who this device is, to the server: nothing that the hardware itself says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// 64 lower-case hexadecimal digits: the SHA-256 of the hardware identity.
+    /// 64 lower-case hexadecimal digits: the SHA-256 that stands for the device.
     pub id: String,
-    /// Where that identity comes from; never what it is.
-    pub origin: String,
+    /// What kind of sources it rests on.
+    pub basis: Basis,
+    /// Where those stand, in the order in which they were asked; never what they say.
+    pub sources: Vec<String>,
+    /// How many different values those say.
+    pub values: usize,
 }
 
-/// Decides the identity from the first source that has one: `identity`, then `identity_file` of
-/// the `[device]` table, the device tree, DMI, webOS, an application-specific hash of the
-/// machine-id, random bytes. Placeholders are passed over.
+/// What an identity rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// `identity` or `identity_file` of the `[device]` table, which stands alone.
+    Configured,
+    /// Serial numbers of the board, and interface addresses if there are too few of them.
+    Board,
+    /// An application-specific hash of the machine-id.
+    MachineId,
+    /// Nothing of this device: it is another one each time.
+    Random,
+}
+
+impl Identity {
+    /// The sources as a person reads them: "A", "A and B", "A, B and C".
+    #[must_use]
+    pub fn origin(&self) -> String {
+        match self.sources.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => String::new(),
+        }
+    }
+
+    /// Why two devices may share it, or one device may lose it; none if nothing is to be feared.
+    #[must_use]
+    pub const fn weakness(&self) -> Option<&'static str> {
+        match (self.basis, self.values) {
+            (Basis::Configured, _) => None,
+            (Basis::Board, 1) => Some(
+                "it rests on one source alone: if its vendor gave all devices the same value, they \
+                 are one device to the server",
+            ),
+            (Basis::Board, _) => None,
+            (Basis::MachineId, _) => Some(
+                "no source of the board is there: a machine-id that lies in the image is the same \
+                 on every device, and one that is made again gives another identifier",
+            ),
+            (Basis::Random, _) => Some(
+                "no source is there: whoever empties the state directory makes another device of \
+                 it",
+            ),
+        }
+    }
+}
+
+/// Decides the identity, for the user of this process.
 ///
 /// To be called only while the store has no identity: which sources can be read differs between
-/// users (DMI's is root's alone) and may change with a new kernel, and random ones always differ.
+/// users (DMI's are root's alone) and may change with a new kernel, and random ones always differ.
 ///
 /// # Errors
-/// `identity_file` is configured and cannot be read, or the system has no random bytes.
+/// What the configuration gives as identity is a placeholder or cannot be read, or the system has
+/// no random bytes.
 pub fn identity(root: &Path, overrides: &Overrides) -> Result<Identity, IdentityError> {
+    identity_for(root, overrides, None)
+}
+
+/// The same, from what that user may read.
+///
+/// # Errors
+/// As [`identity`].
+pub fn identity_for(
+    root: &Path,
+    overrides: &Overrides,
+    reader: Option<Reader>,
+) -> Result<Identity, IdentityError> {
+    let root = &Root::read_by(root, reader);
     if let Some(identity) = configured(root, overrides)? {
         return Ok(identity);
     }
-    let root = &Root::new(root);
-    match hardware(root).or_else(|| machine_id(root)) {
+    match board(root).or_else(|| machine_id(root)) {
         Some(identity) => Ok(identity),
         None => random(),
     }
 }
 
-fn configured(root: &Path, overrides: &Overrides) -> Result<Option<Identity>, IdentityError> {
-    let value = overrides.identity.as_ref();
-    let value = value.and_then(|value| hashed(value.expose().as_bytes(), "tokend.toml identity"));
-    let (None, Some(path)) = (&value, &overrides.identity_file) else { return Ok(value) };
-    let bytes = read_identity_file(root, path)
-        .map_err(|source| IdentityError::File { path: path.clone(), source })?;
-    Ok(hashed(&bytes, &format!("identity_file {}", path.display())))
+/// Whether the configuration's own identity, if it has one, can be used.
+///
+/// # Errors
+/// It is a placeholder or cannot be read.
+pub fn check_configured(root: &Path, overrides: &Overrides) -> Result<(), IdentityError> {
+    configured(&Root::new(root), overrides).map(drop)
 }
 
-/// The file of a copied device's tree, where the tree has it; else the path as it is written, as
-/// for every other path in the configuration.
-fn read_identity_file(root: &Path, path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let copied = path.to_str().map(|path| Root::new(root).bytes(path));
-    let bytes = match copied {
-        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => read_path(path)?,
-        Some(read) => read?,
-        None => read_path(path)?,
+fn configured(root: &Root, overrides: &Overrides) -> Result<Option<Identity>, IdentityError> {
+    let (value, key) = match (&overrides.identity, &overrides.identity_file) {
+        (Some(value), _) => (Zeroizing::new(value.expose().as_bytes().to_vec()), "identity".into()),
+        (None, Some(path)) => {
+            let bytes = read_identity_file(root, path)
+                .map_err(|source| IdentityError::File { path: path.clone(), source })?;
+            (bytes, format!("identity_file {}", path.display()))
+        }
+        (None, None) => return Ok(None),
     };
+    if is_no_serial(&value) {
+        return Err(IdentityError::Placeholder { key });
+    }
+    let origin = if overrides.identity.is_some() { format!("{CONFIGURED} {key}") } else { key };
+    let id = sha256(trimmed(&value));
+    Ok(Some(Identity { id, basis: Basis::Configured, sources: vec![origin], values: 1 }))
+}
+
+fn read_identity_file(root: &Root, path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let invalid = |message| io::Error::new(io::ErrorKind::InvalidData, message);
+    let path = path.to_str().ok_or_else(|| invalid("its path is not UTF-8"))?;
+    let bytes = root.bytes(path)?;
     if trimmed(&bytes).is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it holds nothing"));
+        return Err(invalid("it holds nothing"));
     }
     if bytes.len() >= LONGEST_FILE {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is 64 KiB long or longer"));
+        return Err(invalid("it is 64 KiB long or longer"));
     }
     Ok(bytes)
 }
 
-fn hardware(root: &Root) -> Option<Identity> {
-    let file = |path| hashed(&root.bytes(path).ok()?, path);
-    file(device_tree::SERIAL_NUMBER)
-        .or_else(|| file(dmi::PRODUCT_UUID))
-        .or_else(|| hashed(webos::serial_number(root)?.as_bytes(), webos::SERIAL_NUMBER))
+fn board(root: &Root) -> Option<Identity> {
+    let sources = sources::gather(root);
+    if sources.is_empty() {
+        return None;
+    }
+    let origins = sources.iter().map(|source| source.origin.clone()).collect();
+    let (id, values) = combined(sources);
+    Some(Identity { id, basis: Basis::Board, sources: origins, values })
+}
+
+/// The SHA-256 of the label and of each value once, sorted, with the name of its kind: whatever the
+/// order in which they were read. And how many those values are.
+fn combined(mut sources: Vec<Source>) -> (String, usize) {
+    sources.sort_unstable_by(|a, b| (&*a.value, a.kind).cmp(&(&*b.value, b.kind)));
+    sources.dedup_by(|later, earlier| later.value == earlier.value);
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(LABEL);
+    for Source { kind, value, .. } in &sources {
+        hash.update(kind.as_bytes());
+        hash.update(&[0]);
+        // Where a value ends cannot be mistaken.
+        hash.update(&(value.len() as u64).to_be_bytes());
+        hash.update(value);
+    }
+    (hex(hash.finish().as_ref()), sources.len())
 }
 
 /// HMAC-SHA256 keyed by the machine-id, as sd_id128_get_machine_app_specific(3) makes it: the
@@ -88,11 +187,13 @@ fn hardware(root: &Root) -> Option<Identity> {
 fn machine_id(root: &Root) -> Option<Identity> {
     let text = root.bytes(MACHINE_ID).ok()?;
     let hash = app_specific(trimmed(&text))?;
-    hashed(hash.as_bytes(), &format!("{MACHINE_ID} (application-specific hash)"))
+    let origin = format!("{MACHINE_ID} (application-specific hash)");
+    let id = sha256(hash.as_bytes());
+    Some(Identity { id, basis: Basis::MachineId, sources: vec![origin], values: 1 })
 }
 
 fn app_specific(machine_id: &[u8]) -> Option<Zeroizing<String>> {
-    let digits = std::str::from_utf8(machine_id).ok().filter(|digits| !is_no_identity(digits))?;
+    let digits = std::str::from_utf8(machine_id).ok().filter(|_| !is_no_serial(machine_id))?;
     let legal = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
     let key = u128::from_str_radix(digits, 16).ok().filter(|_| legal)?;
     let key = Zeroizing::new(key.to_be_bytes());
@@ -108,30 +209,8 @@ fn random() -> Result<Identity, IdentityError> {
     let mut bytes = Zeroizing::new([0; 32]);
     let filled = ring::rand::SystemRandom::new().fill(bytes.as_mut_slice());
     filled.map_err(|_| IdentityError::Random)?;
-    Ok(Identity { id: sha256(bytes.as_slice()), origin: "random".to_owned() })
-}
-
-/// The identity of a raw one; none where that is a placeholder.
-fn hashed(raw: &[u8], origin: &str) -> Option<Identity> {
-    let raw = trimmed(raw);
-    let is_none = std::str::from_utf8(raw).is_ok_and(is_no_identity);
-    (!is_none).then(|| Identity { id: sha256(raw), origin: origin.to_owned() })
-}
-
-/// Without NUL and white space at both ends.
-fn trimmed(mut raw: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| *byte == 0 || *byte == 0x0b || byte.is_ascii_whitespace();
-    while let [first, rest @ ..] = raw
-        && blank(first)
-    {
-        raw = rest;
-    }
-    while let [rest @ .., last] = raw
-        && blank(last)
-    {
-        raw = rest;
-    }
-    raw
+    let id = sha256(bytes.as_slice());
+    Ok(Identity { id, basis: Basis::Random, sources: vec!["random".to_owned()], values: 1 })
 }
 
 fn sha256(raw: &[u8]) -> String {
@@ -154,6 +233,11 @@ pub enum IdentityError {
         /// What is wrong with it.
         source: io::Error,
     },
+    /// What is configured is a value that many devices share.
+    Placeholder {
+        /// `identity`, or `identity_file` and its path.
+        key: String,
+    },
     /// The system gives no random bytes.
     Random,
 }
@@ -164,6 +248,12 @@ impl fmt::Display for IdentityError {
             Self::File { path, .. } => {
                 write!(f, "[device] identity_file {} cannot be used", path.display())
             }
+            Self::Placeholder { key } => write!(
+                f,
+                "[device] {key}: found a placeholder, which many devices share; expected: a serial \
+                 number that no other device has; write one there, or take the key out of \
+                 tokend.toml, so that tokend looks for the board's own"
+            ),
             Self::Random => f.write_str("the system gives no random bytes for a device identity"),
         }
     }
@@ -173,7 +263,7 @@ impl std::error::Error for IdentityError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::File { source, .. } => Some(source),
-            Self::Random => None,
+            Self::Placeholder { .. } | Self::Random => None,
         }
     }
 }

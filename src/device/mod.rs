@@ -16,11 +16,14 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod header;
+#[cfg(test)]
+mod hostile;
 mod identity;
 mod key_value;
 mod network;
 mod os_release;
 mod overrides;
+mod placeholder;
 mod rdk;
 mod uname;
 mod webos;
@@ -30,14 +33,22 @@ use std::path::Path;
 pub use check::check;
 pub use edid::{Size, size as edid_size};
 pub use field::{Field, Kind, Value};
+pub use files::Reader;
 pub use header::identifier_header;
-pub use identity::{Identity, IdentityError, identity};
+pub use identity::{Basis, Identity, IdentityError, check_configured, identity, identity_for};
 pub use network::network_fingerprint;
 pub use overrides::Overrides;
 
 use crate::map::Map;
 use clean::clean;
 use files::Root;
+use placeholder::is_placeholder_of;
+
+/// The longest header that is sure to pass every server and every caller, in bytes.
+pub const LONGEST_HEADER: usize = 8 * 1024;
+
+/// The origin of a value that is from the `[device]` table.
+pub(crate) const CONFIGURED: &str = "tokend.toml";
 
 /// The origin of a required value that no source gave.
 pub const UNKNOWN: &str = "unknown";
@@ -50,6 +61,13 @@ pub struct Found {
     /// Its origin, for the integrator: `tokend.toml`, `/etc/device.properties MODEL_NUM`, …, or
     /// [`UNKNOWN`]. Paths are without the `--root` directory.
     pub origin: String,
+}
+
+impl Found {
+    /// The value, if it is a text; else something that is no placeholder.
+    fn text(&self) -> &str {
+        if let Value::Text(text) = &self.value { text } else { "a number or a flag" }
+    }
 }
 
 /// The device data: the fields that are known, and the required ones always.
@@ -78,28 +96,53 @@ pub fn collect(root: &Path, overrides: &Overrides) -> DeviceInfo {
 }
 
 impl DeviceInfo {
-    /// One line for each required value that no source gives.
+    /// One line for each value that the integrator should set or correct.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let unknown = |(field, found): (&Field, &Found)| {
-            let (Value::Text(sent), true) = (&found.value, found.origin == UNKNOWN) else {
-                return None;
-            };
-            let key = field.key();
-            Some(match field {
-                Field::ConnectionType => format!("{key}: no default route; sent as \"{sent}\""),
-                _ => format!(
-                    "{key}: no source gives it; sent as \"{sent}\", unless [device] sets it"
+        let warning = |field: Field| {
+            let what = match (field, self.0.get(&field)) {
+                (Field::PrimaryHardwareType, None) => {
+                    "no source gives it, so the server cannot tell a TV from a phone; set it in \
+                     [device]"
+                        .to_owned()
+                }
+                (Field::ConnectionType, Some(found)) if found.origin == UNKNOWN => {
+                    format!("no default route; sent as \"{}\"", found.text())
+                }
+                (_, Some(found)) if found.origin == UNKNOWN => format!(
+                    "no source gives it; sent as \"{}\", unless [device] sets it",
+                    found.text()
                 ),
-            })
+                (_, Some(found))
+                    if found.origin == CONFIGURED && is_placeholder_of(field, found.text()) =>
+                {
+                    format!(
+                        "[device] says \"{}\", which looks like a placeholder; it is sent as it \
+                         is: set the real value, or take the key out",
+                        found.text()
+                    )
+                }
+                _ => return None,
+            };
+            Some(format!("{}: {what}", field.key()))
         };
-        self.0.iter().filter_map(unknown).collect()
+        Field::ALL.into_iter().filter_map(warning).collect()
     }
 
-    /// Takes a value in, unless an earlier source gave the field. An empty text is no value.
+    /// Takes the value of a source in, unless an earlier source gave the field. An empty text and a
+    /// placeholder are no values.
     fn offer(&mut self, field: Field, value: impl Into<Value>, origin: impl Into<String>) {
+        let value = value.into();
+        let nothing = matches!(&value, Value::Text(text) if is_placeholder_of(field, text));
+        if !nothing {
+            self.set(field, value, origin);
+        }
+    }
+
+    /// Takes a value in as it is, unless the field has one.
+    fn set(&mut self, field: Field, value: impl Into<Value>, origin: impl Into<String>) {
         let value = match value.into() {
-            Value::Text(text) => match clean(&text) {
+            Value::Text(text) => match clean(&text, field.longest()) {
                 Some(text) => Value::Text(text),
                 None => return,
             },
@@ -113,7 +156,7 @@ impl DeviceInfo {
     fn complete(&mut self) {
         for field in Field::ALL {
             if let Some(fallback) = field.fallback() {
-                self.offer(field, fallback, UNKNOWN);
+                self.set(field, fallback, UNKNOWN);
             }
         }
     }
@@ -136,17 +179,41 @@ mod tests {
     #[test]
     fn a_required_value_that_nobody_gives_is_named_in_a_warning() {
         let mut info = DeviceInfo::default();
-        info.offer(Field::Model, "Unknown", "tokend.toml");
+        info.set(Field::Model, "X1", CONFIGURED);
         info.complete();
         assert_eq!(
             info.warnings(),
             [
+                "primaryHardwareType: no source gives it, so the server cannot tell a TV from a \
+                 phone; set it in [device]",
                 "version: no source gives it; sent as \"Unknown\", unless [device] sets it",
                 "osName: no source gives it; sent as \"Linux\", unless [device] sets it",
                 "osVersion: no source gives it; sent as \"Unknown\", unless [device] sets it",
                 "connectionType: no default route; sent as \"notConnected\"",
             ]
         );
+    }
+
+    #[test]
+    fn what_the_configuration_says_is_sent_as_it_is_and_a_placeholder_there_is_warned_of() {
+        for value in ["Unknown", "N/A", "to be filled by O.E.M.", "$(MODEL)"] {
+            let overrides = Overrides {
+                fields: Map::from([
+                    (Field::PrimaryHardwareType, "TV".into()),
+                    (Field::Model, value.into()),
+                    (Field::OsVersion, "rolling".into()),
+                ]),
+                ..Overrides::default()
+            };
+            let mut info = DeviceInfo::default();
+            overrides::add(&mut info, &overrides);
+            assert_eq!(info.0[&Field::Model].value, value.into());
+            let warnings = info.warnings();
+            assert_eq!(warnings.len(), 2, "{warnings:?}");
+            let expected = format!("model: [device] says \"{value}\", which looks like a");
+            assert!(warnings[0].starts_with(&expected), "{warnings:?}");
+            assert!(warnings[1].starts_with("osVersion: "), "{warnings:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{DeviceInfo, Field, Value};
+use super::{CONFIGURED, DeviceInfo, Field, Value};
 use crate::map::Map;
 use crate::secret::Secret;
 
@@ -20,6 +20,6 @@ pub struct Overrides {
 
 pub(super) fn add(info: &mut DeviceInfo, overrides: &Overrides) {
     for (field, value) in &overrides.fields {
-        info.offer(*field, value.clone(), "tokend.toml");
+        info.set(*field, value.clone(), CONFIGURED);
     }
 }

@@ -3,6 +3,7 @@
 
 use super::files::Root;
 use super::{DeviceInfo, Field, key_value};
+use crate::map::Map;
 
 const PROPERTIES: &str = "/etc/device.properties";
 const VERSION: &str = "/version.txt";
@@ -23,12 +24,13 @@ fn add_properties(info: &mut DeviceInfo, text: &str) {
             info.offer(field, value.as_str(), format!("{PROPERTIES} {key}"));
         }
     };
-    offer(Field::Model, "MODEL_NUM");
     offer(Field::Model, "FRIENDLY_ID");
+    offer(Field::Model, "MODEL_NUM");
+    offer(Field::Version, "MODEL_NUM");
     offer(Field::Manufacturer, "MFG_NAME");
-    let hardware = values.get("DEVICE_TYPE").and_then(|kind| hardware_type(kind));
-    if let Some(hardware) = hardware {
-        info.offer(Field::PrimaryHardwareType, hardware, format!("{PROPERTIES} DEVICE_TYPE"));
+    offer(Field::Vendor, "BRAND_NAME");
+    if let Some((hardware, key)) = hardware_type(&values) {
+        info.offer(Field::PrimaryHardwareType, hardware, format!("{PROPERTIES} {key}"));
     }
     add_os(info, PROPERTIES);
 }
@@ -40,7 +42,6 @@ fn add_version(info: &mut DeviceInfo, text: &str) {
             info.offer(field, value.as_str(), format!("{VERSION} {key}"));
         }
     };
-    offer(Field::Version, "imagename");
     offer(Field::OsVersion, "SDK_VERSION");
     offer(Field::OsVersion, "imagename");
     add_os(info, VERSION);
@@ -52,15 +53,23 @@ fn add_os(info: &mut DeviceInfo, origin: &str) {
     info.offer(Field::OsFamily, "Linux", origin);
 }
 
-/// The published type of an RDK device type, where that is certain.
-fn hardware_type(device_type: &str) -> Option<&'static str> {
-    let device_type = device_type.to_ascii_lowercase();
-    match device_type.as_str() {
-        "tv" => Some("TV"),
-        "mediaclient" | "hybrid" | "stb" | "ipstb" => Some("SetTopBox"),
-        other if other.starts_with("settop") => Some("SetTopBox"),
-        _ => None,
-    }
+/// What means which published type; the first that fits decides.
+const HARDWARE_TYPES: [(&str, &str, &[&str]); 4] = [
+    ("TV", "RDK_PROFILE", &["tv"]),
+    ("TV", "DEVICE_TYPE", &["tv", "iptv"]),
+    ("SetTopBox", "RDK_PROFILE", &["stb"]),
+    ("SetTopBox", "DEVICE_TYPE", &["mediaclient", "hybrid", "stb", "ipstb", "qamipstb"]),
+];
+
+/// The published type, and the key that says so.
+fn hardware_type(values: &Map<String, String>) -> Option<(&'static str, &'static str)> {
+    let says = |key, words: &[&str]| {
+        let value = values.get(key)?.to_ascii_lowercase();
+        words.contains(&value.as_str()).then_some(())
+    };
+    HARDWARE_TYPES
+        .iter()
+        .find_map(|(hardware, key, words)| says(*key, words).map(|()| (*hardware, *key)))
 }
 
 #[cfg(test)]
@@ -74,36 +83,54 @@ mod tests {
         info.json(None)
     }
 
+    const OS: &str = r#""osName":"Linux","osFamily":"Linux""#;
+
     #[test]
-    fn the_friendly_id_is_the_model_only_where_there_is_no_model_number() {
-        let os = r#""osName":"Linux","osFamily":"Linux""#;
-        let json = values("MODEL_NUM=X1\nFRIENDLY_ID=\"Box\"", "");
-        assert_eq!(json, format!(r#"{{"model":"X1",{os}}}"#));
-        let json = values("MODEL_NUM=\"\"\nFRIENDLY_ID=\"Box\"", "");
-        assert_eq!(json, format!(r#"{{"model":"Box",{os}}}"#));
+    fn the_fields_are_those_of_adobes_mapping_for_roku() {
+        let all = "MODEL_NUM=X1\nFRIENDLY_ID=\"Own Box\"\nBRAND_NAME=Own\nMFG_NAME=Maker\n";
+        assert_eq!(
+            values(all, ""),
+            format!(
+                r#"{{"model":"Own Box","version":"X1","manufacturer":"Maker","vendor":"Own",{OS}}}"#
+            )
+        );
+        for no_id in ["", "FRIENDLY_ID=\n", "FRIENDLY_ID=\"Unknown\"\n"] {
+            let json = values(&format!("MODEL_NUM=X1\n{no_id}"), "");
+            assert_eq!(json, format!(r#"{{"model":"X1","version":"X1",{OS}}}"#));
+        }
     }
 
     #[test]
     fn without_an_sdk_version_the_image_is_the_version_of_the_system() {
-        let json = values("", "imagename:IMG_1\nYOCTO_VERSION=dunfell\n");
-        assert_eq!(
-            json,
-            r#"{"version":"IMG_1","osName":"Linux","osFamily":"Linux","osVersion":"IMG_1"}"#
-        );
+        for no_sdk in ["", "SDK_VERSION=UNKNOWN\n", "SDK_VERSION:None\n", "SDK_VERSION=\n"] {
+            let json = values("", &format!("imagename:IMG_1\nYOCTO_VERSION=dunfell\n{no_sdk}"));
+            assert_eq!(json, format!(r#"{{{OS},"osVersion":"IMG_1"}}"#));
+        }
+        let json = values("", "imagename:IMG_1\nSDK_VERSION=17.3\n");
+        assert_eq!(json, format!(r#"{{{OS},"osVersion":"17.3"}}"#));
     }
 
     #[test]
-    fn a_device_type_is_mapped_only_where_that_is_certain() {
-        for (given, mapped) in [
-            ("TV", Some("TV")),
-            ("mediaclient", Some("SetTopBox")),
-            ("IpStb", Some("SetTopBox")),
-            ("hybrid", Some("SetTopBox")),
-            ("SettopBox", Some("SetTopBox")),
-            ("XHC1", None),
-            ("broadband", None),
-        ] {
-            assert_eq!(hardware_type(given), mapped, "{given}");
+    fn a_device_is_a_tv_or_a_box_in_any_case_of_letters_and_only_if_that_is_certain() {
+        let set_top_box = ["mediaclient", "hybrid", "stb", "IpStb", "QamIpStb"];
+        let known = [("RDK_PROFILE", "TV", "TV"), ("RDK_PROFILE", "STB", "SetTopBox")]
+            .into_iter()
+            .chain(["tv", "IpTv"].map(|word| ("DEVICE_TYPE", word, "TV")))
+            .chain(set_top_box.map(|word| ("DEVICE_TYPE", word, "SetTopBox")));
+        for (key, word, expected) in known {
+            for word in [word.to_owned(), word.to_lowercase(), word.to_uppercase()] {
+                let json = values(&format!("{key}={word}\n"), "");
+                assert!(
+                    json.starts_with(&format!(r#"{{"primaryHardwareType":"{expected}","#)),
+                    "{key}={word}: {json}"
+                );
+            }
         }
+        for other in ["XHC1", "broadband", "SettopBox", "tv2", "camera", "IpStb QamIpStb"] {
+            let json = values(&format!("DEVICE_TYPE={other}\nRDK_PROFILE={other}\n"), "");
+            assert_eq!(json, format!("{{{OS}}}"), "{other}");
+        }
+        let tv = values("DEVICE_TYPE=mediaclient\nRDK_PROFILE=TV\n", "");
+        assert!(tv.contains(r#":"TV""#), "{tv}");
     }
 }

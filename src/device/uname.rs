@@ -9,13 +9,13 @@ const RELEASE: &str = "/proc/sys/kernel/osrelease";
 pub(super) fn add(info: &mut DeviceInfo, root: &Root) {
     info.offer(Field::OsName, "Linux", "uname");
     info.offer(Field::OsFamily, "Linux", "uname");
-    // What uname says is in this file too, so that a copied tree can tell of its own kernel.
-    let copied = if root.is_host() { None } else { root.value(RELEASE) };
-    if let Some(release) = copied {
+    if root.is_host() {
+        let uname = rustix::system::uname();
+        info.offer(Field::OsVersion, uname.release().to_string_lossy().into_owned(), "uname");
+    } else if let Some(release) = root.text(RELEASE) {
+        // What uname says is in this file too: a copied tree tells of its own kernel alone.
         info.offer(Field::OsVersion, release, RELEASE);
     }
-    let uname = rustix::system::uname();
-    info.offer(Field::OsVersion, uname.release().to_string_lossy().into_owned(), "uname");
 }
 
 #[cfg(test)]
@@ -34,5 +34,13 @@ mod tests {
             format!(r#"{{"osName":"Linux","osFamily":"Linux","osVersion":"{}"}}"#, release.trim())
         );
         assert!(info.0.values().all(|found| found.origin == "uname"));
+    }
+
+    #[test]
+    fn a_copied_tree_without_a_kernel_release_does_not_tell_that_of_this_machine() {
+        let tree = tempfile::tempdir().unwrap();
+        let mut info = DeviceInfo::default();
+        add(&mut info, &Root::new(tree.path()));
+        assert_eq!(info.json(None), r#"{"osName":"Linux","osFamily":"Linux"}"#);
     }
 }

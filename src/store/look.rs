@@ -14,7 +14,7 @@ use super::proof::{self, Judgement};
 use super::state_dir::LockError;
 use crate::model::{AppId, Filed, StatementDigest};
 use crate::seal::RootKey;
-use crate::seal::envelope::Subject;
+use crate::seal::envelope::{Opened, Subject};
 
 /// A state directory as it was found. A daemon may be at work in it.
 pub struct Look {
@@ -71,6 +71,23 @@ impl Look {
     #[must_use]
     pub fn has_identity(&self) -> bool {
         self.sealed.iter().any(|name| names::subject(name) == Some(Subject::Identity))
+    }
+
+    /// The stored identity of the device, of its two copies the newer one that opens.
+    ///
+    /// # Errors
+    /// A copy cannot be read, or is of another version of tokend.
+    pub fn identity(&self, root: &RootKey) -> Result<Option<String>, StoreError> {
+        let mut newest: Option<Opened> = None;
+        for name in names::identity() {
+            if let Found::Good(opened) = pair::read(&self.files, root, &Subject::Identity, &name)?
+                && newest.as_ref().is_none_or(|best| best.generation < opened.generation)
+            {
+                newest = Some(opened);
+            }
+        }
+        let identity = newest.and_then(|opened| documents::from_json(&opened.plaintext));
+        Ok(identity.map(|documents::Identity { id }| id))
     }
 
     /// Whether the key opens what is stored.

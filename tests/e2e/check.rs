@@ -207,26 +207,70 @@ fn a_statement_that_cannot_be_used_is_found() {
 }
 
 #[test]
-fn a_stored_identity_counts_for_ever() {
+fn a_stored_identity_counts_permanently() {
     let it = Fixture::with_key();
     it.check_tree("rdk", &[]).has("ok", "identity", "if now, from /sys/firmware/devicetree/");
     it.fill_state();
-    it.check_tree("rdk", &[]).has("ok", "identity", "already, which counts for ever");
+    it.check_tree("rdk", &[]).has("ok", "identity", "already, which counts permanently");
 }
 
 #[test]
-fn an_identity_file_that_cannot_be_read_is_an_error() {
-    let it = Fixture::with_key();
-    it.settings(&format!("{}identity_file = \"/nonexistent/serial\"\n", fixture::SETTINGS));
-    let said = it.check(&[]);
-    assert_eq!(said.code, 78);
-    said.has("error", "identity", "identity_file /nonexistent/serial cannot be used: No such file");
+fn a_configured_identity_that_cannot_be_used_is_an_error_until_one_is_stored() {
+    for (setting, message) in [
+        (
+            "identity_file = \"/nonexistent/serial\"",
+            "identity_file /nonexistent/serial cannot be used: No such file",
+        ),
+        ("identity_file = \"/sn\"", "[device] identity_file /sn: found a placeholder"),
+        ("identity = \"N/A\"", "[device] identity: found a placeholder"),
+    ] {
+        let it = Fixture::with_key();
+        it.write("nothing/sn", "0123456789ABCDEF\n");
+        it.settings(&format!("{}{setting}\n", fixture::SETTINGS));
+        let said = it.check(&[]);
+        assert_eq!(said.code, 78, "{said}");
+        said.has("error", "identity", message);
+        it.fill_state();
+        let said = it.check(&[]);
+        assert_eq!(said.code, 0, "{said}");
+        said.has("warning", "identity", message);
+    }
 }
 
 #[test]
-fn a_random_identity_is_warned_about() {
+fn an_identity_that_devices_may_share_or_lose_is_warned_about() {
     let it = Fixture::with_key();
     it.check_tree("container", &[]).has("warning", "identity", "from random");
+    it.check_tree("mini-pc", &[]).has("warning", "identity", "it rests on one source alone");
+    it.settings(&format!("{}identity = \"F-778-4711\"\n", fixture::SETTINGS));
+    it.check_tree("container", &[]).has("ok", "identity", "from tokend.toml identity");
+}
+
+#[test]
+fn device_data_that_the_server_cannot_use_is_warned_about() {
+    let it = Fixture::with_key();
+    let said = it.check_tree("container", &[]);
+    said.has("warning", "device primaryHardwareType", "no source gives it");
+    let long = "\u{10400}".repeat(256);
+    let fields = ["manufacturer", "vendor", "browserVersion", "version", "osVersion"];
+    let fields: String = fields.map(|field| format!("{field} = \"{long}\"\n")).concat();
+    let agent = "\u{10400}".repeat(1024);
+    it.settings(&format!(
+        "{}model = \"To be filled by O.E.M.\"\nuserAgent = \"{agent}\"\n{fields}",
+        fixture::SETTINGS
+    ));
+    let said = it.check_tree("rdk", &[]);
+    assert_eq!(said.code, 0, "{said}");
+    said.has("warning", "device model", "looks like a placeholder; it is sent as it is");
+    said.has("warning", "device", "X-Device-Info of cinema has");
+}
+
+#[test]
+fn a_root_that_is_not_there_is_an_error() {
+    let it = Fixture::with_key();
+    let said = it.check(&["--root", "/nonexistent/root"]);
+    assert_eq!(said.code, 78, "{said}");
+    said.has("error", "device", "--root /nonexistent/root: found no such directory");
 }
 
 #[test]

@@ -229,6 +229,56 @@ fn applications_side_by_side_have_credentials_and_tokens_of_their_own() {
     assert_eq!(home.stored_credentials(), 6, "two copies for each application");
 }
 
+/// The decoded device identifier that a player gets.
+fn identifier(home: &Household) -> String {
+    let (headers, _) = home.player().get_headers("cinema", 0).unwrap();
+    let encoded = headers["AP-Device-Identifier"].strip_prefix("fingerprint ").unwrap();
+    String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
+}
+
+#[test]
+fn a_configured_placeholder_registers_nothing_and_later_the_stored_identity_wins() {
+    let mut home = Household::new(Authority::http(), &["cinema"]);
+    home.device.set("device", "identity_file", "\"/factory/sn\"");
+    home.device.write_root("/factory/sn", "0123456789ABCDEF\n");
+    home.device.write_root("/sys/firmware/devicetree/base/serial-number", "10000000a3b5c7d9\0");
+    let uid = rustix::process::geteuid().as_raw();
+    home.device.set("", "reload_users", &format!("[{uid}]"));
+    let tokend = home.device.start();
+    let player = home.player();
+    let error = player.get_token("cinema", 0).unwrap_err();
+    assert_eq!(error.name, "tv.tokend.Error.Storage", "{}", error.message);
+    assert!(error.message.contains("identity_file /factory/sn: found a placeholder"), "{error}");
+    assert_eq!(player.properties("cinema").state, "storage-error");
+    assert_eq!(home.authority.log().connections, 0);
+
+    home.device.write_root("/factory/sn", "F-778-4711\n");
+    player.reload().unwrap();
+    let id = identifier(&home);
+    let digest = digest(&SHA256, b"F-778-4711");
+    let expected: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(id, expected);
+    assert_eq!(home.authority.log().count(Endpoint::Register), 1);
+    tokend.terminate();
+
+    // Whatever becomes of the sources, the device stays who it is.
+    home.device.write_root("/factory/sn", "N/A\n");
+    let from = home.device.lines().len();
+    let _tokend = home.device.start();
+    assert_eq!(identifier(&home), id);
+    assert_eq!(home.authority.log().count(Endpoint::Register), 1);
+    let said = home.device.lines().text(from);
+    assert!(said.contains("found a placeholder") && said.contains("stays in use"), "{said}");
+    let options = home.device.options();
+    let offline: Vec<_> =
+        ["device-info", "--id"].into_iter().chain(options.iter().map(String::as_str)).collect();
+    let online = ["device-info", "--id", "--bus", home.device.bus()];
+    for arguments in [&offline[..], &online[..]] {
+        let ran = home.device.run(arguments);
+        assert_eq!((ran.code, ran.stdout.trim_end()), (Some(0), id.as_str()), "{}", ran.stderr);
+    }
+}
+
 fn device_info(headers: &BTreeMap<String, String>) -> Value {
     let info = &headers["X-Device-Info"];
     assert!(!info.contains(char::is_whitespace));

@@ -68,7 +68,7 @@ impl World {
         let mut device = Device::of_this_build(&authority, &bus);
         device.add(&Application::new(CINEMA, statement)).unwrap();
         device.set("server", "reregister_after_seconds", "300");
-        device.set("device", "identity", "\"0123456789\"");
+        device.set("device", "identity", "\"PC-0815-4711\"");
         let player = Player::connect(bus.address()).unwrap();
         let before = Files::new();
         let mut it = Self { device, authority, operation, before, player, _bus: bus };

@@ -4,40 +4,48 @@
 use super::finding::Findings;
 use super::user::User;
 use crate::cli::chain;
+use crate::config::Config;
 use crate::daemon::Options;
-use crate::device::{self, Overrides, UNKNOWN, Value};
+use crate::device::{self, DeviceInfo, Field, LONGEST_HEADER, UNKNOWN, Value};
 use crate::store::Look;
 
 pub(super) fn check(
     options: &Options,
-    overrides: &Overrides,
+    config: &Config,
     look: Option<&Look>,
     user: User,
     findings: &mut Findings,
 ) {
-    fields(options, overrides, findings);
-    identity(options, overrides, look, user, findings);
+    if !options.root.is_dir() {
+        let message = format!("--root {}: found no such directory", options.root.display());
+        findings.error("device", message);
+        return;
+    }
+    let info = device::collect(&options.root, &config.settings.device);
+    fields(&info, findings);
+    headers(&info, config, findings);
+    identity(options, config, look, user, findings);
 }
 
-fn fields(options: &Options, overrides: &Overrides, findings: &mut Findings) {
-    let info = device::collect(&options.root, overrides);
+fn fields(info: &DeviceInfo, findings: &mut Findings) {
     let warnings = info.warnings();
-    for (field, found) in &info.0 {
+    for field in Field::ALL {
         let key = field.key();
-        let finding = if found.origin == UNKNOWN {
-            let about_it = |warning: &String| {
-                warning
-                    .strip_prefix(key)
-                    .and_then(|rest| rest.strip_prefix(": "))
-                    .map(str::to_owned)
-            };
-            let warning = warnings.iter().find_map(about_it);
-            findings.warning("device", warning.unwrap_or_else(|| "no source gives it".to_owned()))
-        } else {
-            findings.ok("device", format!("{}  ({})", shown(&found.value), found.origin))
+        let about_it =
+            |warning: &String| Some(warning.strip_prefix(key)?.strip_prefix(": ")?.to_owned());
+        let warning = warnings.iter().find_map(about_it);
+        let found = info.0.get(&field);
+        let finding = match (warning, found) {
+            (Some(warning), _) => findings.warning("device", warning),
+            (None, Some(found)) => {
+                findings.ok("device", format!("{}  ({})", shown(&found.value), found.origin))
+            }
+            (None, None) => continue,
         };
-        let value = serde_json::to_value(&found.value).unwrap_or_default();
-        finding.of(key).value(value).origin(&found.origin);
+        finding.of(key).origin(found.map_or(UNKNOWN, |found| &found.origin));
+        if let Some(found) = found {
+            finding.value(serde_json::to_value(&found.value).unwrap_or_default());
+        }
     }
 }
 
@@ -50,40 +58,70 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Where the identity comes from. Neither what it is nor its hash is said.
+/// One warning for each application whose header is too long, or for that without any application.
+fn headers(info: &DeviceInfo, config: &Config, findings: &mut Findings) {
+    let mut judge = |of: &str, application_id: Option<&str>| {
+        let length = info.header(application_id).len();
+        if length > LONGEST_HEADER {
+            let message = format!(
+                "X-Device-Info{of} has {length} bytes; expected: at most {LONGEST_HEADER}, for \
+                 servers and proxies refuse longer headers; shorten the texts in [device]"
+            );
+            findings.warning("device", message);
+        }
+    };
+    for (id, application) in &config.applications {
+        judge(&format!(" of {id}"), application.application_id.as_deref());
+    }
+    if config.applications.is_empty() {
+        judge("", None);
+    }
+}
+
+/// Which sources the identity rests on. Neither what they say nor their hash is said.
 fn identity(
     options: &Options,
-    overrides: &Overrides,
+    config: &Config,
     look: Option<&Look>,
     user: User,
     findings: &mut Findings,
 ) {
     let stored = look.is_some_and(Look::has_identity);
-    let decided = match device::identity(&options.root, overrides) {
-        Ok(decided) => decided.origin,
+    let state = options.state.display();
+    let decided = device::identity_for(&options.root, &config.settings.device, user.reader());
+    let decided = match decided {
+        Ok(decided) => decided,
+        Err(error) if stored => {
+            let message =
+                format!("{}; the one stored in {state} stays in use, permanently", chain(&error));
+            findings.warning("identity", message);
+            return;
+        }
         Err(error) => {
-            findings.error("identity", chain(&error));
+            let message = format!(
+                "{}; until then tokend registers nothing, and uses no other source",
+                chain(&error)
+            );
+            findings.error("identity", message);
             return;
         }
     };
-    let state = options.state.display();
-    let mut message = if stored {
-        format!(
-            "stored in {state} already, which counts for ever; decided now, it would come from {decided}"
-        )
-    } else {
-        format!("decided at the first start, for ever; if now, from {decided}")
-    };
-    if user.own == 0 && decided.starts_with("/sys/class/dmi/") {
-        message.push_str(
-            " (only root can read that: if another user runs tokend, it decides from the next source)",
+    let origin = decided.origin();
+    let finding = if stored {
+        let message = format!(
+            "stored in {state} already, which counts permanently; decided now, it would come from \
+             {origin}"
         );
-    }
-    let finding = if !stored && decided == "random" {
-        message.push_str("; whoever empties the state directory makes another device of it");
-        findings.warning("identity", message)
-    } else {
         findings.ok("identity", message)
+    } else {
+        let message = format!("decided at the first start, permanently; if now, from {origin}");
+        match decided.weakness() {
+            Some(weakness) => {
+                let remedy = "give [device] identity_file the path of a file with a serial number";
+                findings.warning("identity", format!("{message}; {weakness}; {remedy}"))
+            }
+            None => findings.ok("identity", message),
+        }
     };
-    finding.origin(decided);
+    finding.origin(origin);
 }

@@ -7,28 +7,41 @@ use std::path::Path;
 use super::finding::Findings;
 use crate::config;
 use crate::daemon::Options;
+use crate::device::Reader;
 
 /// The user of the unit that comes with tokend.
 const SERVICE: &str = "tokend";
 
 /// Who checks, and for whom.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct User {
+pub(in crate::cli) struct User {
     /// The user of this process.
     pub(super) own: u32,
     /// The user that runs tokend, as far as that can be told.
-    pub(super) daemon: u32,
+    pub(in crate::cli) daemon: u32,
 }
 
-pub(super) fn check(options: &Options, findings: &mut Findings) -> User {
+impl User {
+    /// Who reads what the device says of itself, if that is another than the user of this process.
+    pub(in crate::cli) fn reader(self) -> Option<Reader> {
+        (self.own != self.daemon).then(|| Reader::of(self.daemon))
+    }
+}
+
+/// Whose the state directory is, or will be.
+pub(in crate::cli) fn user(state: &Path) -> User {
     let own = rustix::process::geteuid().as_raw();
-    // Whose the state directory is, or will be.
-    let daemon = match options.state.symlink_metadata() {
+    let daemon = match state.symlink_metadata() {
         _ if own != 0 => own,
         Ok(meta) if meta.is_dir() => meta.uid(),
         _ => config::user_id(SERVICE).unwrap_or(own),
     };
-    let user = User { own, daemon };
+    User { own, daemon }
+}
+
+pub(super) fn check(options: &Options, findings: &mut Findings) -> User {
+    let user = user(&options.state);
+    let User { own, daemon } = user;
     if daemon != own {
         config::judge_for(daemon);
         let message = format!(

@@ -4,6 +4,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::interfaces::is_name;
+
 // <linux/route.h>, the same for both families.
 const RTF_UP: u32 = 0x1;
 const RTF_GATEWAY: u32 = 0x2;
@@ -15,15 +17,19 @@ const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_DEPRECATED: u32 = 0x20;
 const IFA_F_TENTATIVE: u32 = 0x40;
 
-/// A row of `route` that is up and leads somewhere.
+/// The number of the main routing table.
+const MAIN: u32 = 254;
+
+/// A route that is up and leads somewhere.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Route4 {
     pub(super) interface: String,
-    destination: u32,
-    mask: u32,
-    /// None where the network is directly connected.
+    pub(super) destination: u32,
+    pub(super) mask: u32,
+    /// None if the network is directly connected.
     pub(super) gateway: Option<Ipv4Addr>,
     pub(super) metric: u32,
+    pub(super) table: u32,
 }
 
 impl Route4 {
@@ -31,19 +37,31 @@ impl Route4 {
         self.destination == 0 && self.mask == 0
     }
 
-    /// Whether the address is in a network that this row connects directly.
-    pub(super) fn connects(&self, address: Ipv4Addr) -> bool {
-        let inside = address.to_bits() & self.mask == self.destination;
-        self.gateway.is_none() && self.mask != 0 && inside
+    /// 0 and 1 are the two halves of the Internet, by which tunnels stand in for a default route.
+    pub(super) fn half(&self) -> Option<u8> {
+        let is_half = self.mask == mask(1) && self.destination & !self.mask == 0;
+        is_half.then_some(u8::from(self.destination != 0))
+    }
+
+    /// The lower, the better: what the main table says, and a lower metric.
+    pub(super) const fn preference(&self) -> (bool, u32, u32) {
+        (self.table != MAIN, self.metric, self.table)
     }
 }
 
-/// A default row of `ipv6_route` that is up and leads somewhere.
+/// The network mask of a prefix with this length.
+pub(super) fn mask(length: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0)
+}
+
+/// A row of `ipv6_route` to all of the Internet or to half of it, that is up and leads somewhere.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Default6 {
+pub(super) struct Route6 {
     pub(super) interface: String,
     pub(super) gateway: Option<Ipv6Addr>,
     pub(super) metric: u32,
+    /// None for all of the Internet.
+    pub(super) half: Option<u8>,
 }
 
 /// A usable address of global scope in `if_inet6`.
@@ -74,6 +92,7 @@ fn route4(line: &str) -> Option<Route4> {
         mask: address4(mask)?,
         gateway: (flags & RTF_GATEWAY != 0).then_some(gateway),
         metric: metric.parse().ok()?,
+        table: MAIN,
     })
 }
 
@@ -83,43 +102,41 @@ fn address4(digits: &str) -> Option<u32> {
     Some(u32::from_be_bytes(number.to_ne_bytes()))
 }
 
-/// The default rows of `ipv6_route`: destination, its length, source, its length, next hop,
-/// metric, references, use, flags (all hexadecimal), interface.
-pub(super) fn defaults6(text: &str) -> Vec<Default6> {
-    text.lines().filter_map(default6).collect()
+/// The rows of `ipv6_route` that lead out, of every table: destination, its length, source, its
+/// length, next hop, metric, references, use, flags (all hexadecimal), interface.
+pub(super) fn routes6(text: &str) -> Vec<Route6> {
+    text.lines().filter_map(route6).collect()
 }
 
-fn default6(line: &str) -> Option<Default6> {
+fn route6(line: &str) -> Option<Route6> {
     let columns: Vec<_> = line.split_ascii_whitespace().collect();
-    let &[destination, "00", _, _, gateway, metric, _, _, flags, interface] = columns.as_slice()
+    let &[destination, length, _, _, gateway, metric, _, _, flags, interface] = columns.as_slice()
     else {
         return None;
     };
-    if !address6(destination)?.is_unspecified() {
-        return None;
-    }
+    let half = match (address6(destination)?.to_bits(), length) {
+        (0, "00") => None,
+        (0, "01") => Some(0),
+        (FIRST_BIT, "01") => Some(1),
+        _ => return None,
+    };
     let flags = leads_somewhere(interface, flags)?;
     let gateway = address6(gateway)?;
-    Some(Default6 {
+    Some(Route6 {
         interface: interface.to_owned(),
         gateway: (flags & RTF_GATEWAY != 0).then_some(gateway),
         metric: u32::from_str_radix(metric, 16).ok()?,
+        half,
     })
 }
+
+const FIRST_BIT: u128 = 1 << 127;
 
 /// The flags of a row, where it is up, rejects nothing, and its interface is one that goes out.
 fn leads_somewhere(interface: &str, flags: &str) -> Option<u32> {
     let flags = u32::from_str_radix(flags, 16).ok()?;
     let usable = flags & RTF_UP != 0 && flags & RTF_REJECT == 0;
-    (usable && is_interface(interface)).then_some(flags)
-}
-
-/// The name becomes part of a path, and of what `device-info` shows. The kernel takes 15 bytes, and
-/// control characters too.
-fn is_interface(name: &str) -> bool {
-    !matches!(name, "lo" | "*" | "." | "..")
-        && !name.chars().any(|c| c == '/' || c.is_control())
-        && name.chars().count() <= 15
+    (usable && is_name(interface)).then_some(flags)
 }
 
 /// The rows of `if_inet6`: address, interface number, prefix length, scope, flags, interface.
@@ -131,9 +148,7 @@ fn inet6(line: &str) -> Option<Address6> {
     let columns: Vec<_> = line.split_ascii_whitespace().collect();
     let &[address, _, _, "00", flags, interface] = columns.as_slice() else { return None };
     let flags = u32::from_str_radix(flags, 16).ok()?;
-    if flags & (IFA_F_DADFAILED | IFA_F_DEPRECATED | IFA_F_TENTATIVE) != 0
-        || !is_interface(interface)
-    {
+    if flags & (IFA_F_DADFAILED | IFA_F_DEPRECATED | IFA_F_TENTATIVE) != 0 || !is_name(interface) {
         return None;
     }
     Some(Address6 {
@@ -171,6 +186,18 @@ pub(super) fn addresses4(text: &str) -> Vec<Ipv4Addr> {
     addresses
 }
 
+/// Whether any table of `fib_trie` has a default route: the file tells of every table, and of no
+/// interface.
+pub(super) fn has_default4(text: &str) -> bool {
+    let mut at_zero = false;
+    text.lines().map(str::trim).any(|row| {
+        if let Some(address) = row.strip_prefix("|-- ") {
+            at_zero = address == "0.0.0.0";
+        }
+        at_zero && row.starts_with("/0 ") && row.ends_with(" UNICAST")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,9 +222,34 @@ mod tests {
         assert!(routes[0].is_default() && !routes[1].is_default());
         assert_eq!(routes[0].gateway, Some(Ipv4Addr::new(192, 168, 1, 1)));
         assert_eq!((routes[0].metric, routes[0].interface.as_str()), (100, "eth0"));
-        assert!(routes[1].connects(Ipv4Addr::new(192, 168, 1, 77)));
-        assert!(!routes[1].connects(Ipv4Addr::new(192, 168, 2, 77)));
-        assert!(!routes[0].connects(Ipv4Addr::new(192, 168, 1, 77)));
+    }
+
+    #[test]
+    fn the_halves_of_the_internet_are_known() {
+        let row = |to: [u8; 4], mask: [u8; 4]| {
+            format!("Iface\ntun0 {} 00000000 0001 0 0 0 {} 0 0 0\n", hex(to), hex(mask))
+        };
+        for (to, mask, half) in [
+            ([0, 0, 0, 0], [128, 0, 0, 0], Some(0)),
+            ([128, 0, 0, 0], [128, 0, 0, 0], Some(1)),
+            ([0, 0, 0, 0], [0, 0, 0, 0], None),
+            ([0, 0, 0, 0], [192, 0, 0, 0], None),
+            ([128, 0, 0, 0], [255, 0, 0, 0], None),
+        ] {
+            assert_eq!(routes4(&row(to, mask))[0].half(), half, "{to:?} {mask:?}");
+        }
+        assert_eq!([0, 1, 24, 32].map(mask), [0, 1 << 31, 0xffff_ff00, u32::MAX]);
+    }
+
+    #[test]
+    fn a_default_route_is_seen_in_any_table() {
+        let local = "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 127.0.0.1\n        /32 host LOCAL\n";
+        let other =
+            "Id 200:\n  +-- 0.0.0.0/0 2 0 2\n     |-- 0.0.0.0\n        /0 universe UNICAST\n";
+        let unreachable = other.replace("UNICAST", "UNREACHABLE");
+        assert!(has_default4(&format!("{other}{local}")));
+        assert!(!has_default4(local));
+        assert!(!has_default4(&unreachable));
     }
 
     #[test]
@@ -225,7 +277,7 @@ mod tests {
     const NONE: &str = "00000000000000000000000000000000";
 
     #[test]
-    fn an_ipv6_default_route_is_one_of_length_zero_that_goes_out() {
+    fn an_ipv6_default_route_is_one_of_length_zero_or_a_half_of_it_that_goes_out() {
         let gateway = "fe800000000000000000000000000001";
         let good = format!("{NONE} 00 {NONE} 00 {gateway} 00000400 00000001 0 00000003    eth0\n");
         let text = format!(
@@ -233,14 +285,17 @@ mod tests {
              {NONE} 00 {NONE} 00 {NONE} ffffffff 00000001 00000000 00200200       lo\n\
              {NONE} 40 {NONE} 00 {gateway} 00000400 00000001 00000000 00000003     eth0\n\
              20010db8000000000000000000000000 00 {NONE} 00 {gateway} 00000400 1 0 00000003 eth0\n\
+             {NONE} 01 {NONE} 00 {gateway} 00000400 00000001 00000000 00000003     eth0\n\
+             80000000000000000000000000000000 01 {NONE} 00 {gateway} 400 1 0 00000003 eth0\n\
              short 00\n"
         );
-        let expected = Default6 {
+        let expected = [None, Some(0), Some(1)].map(|half| Route6 {
             interface: "eth0".into(),
             gateway: Some("fe80::1".parse().unwrap()),
             metric: 0x400,
-        };
-        assert_eq!(defaults6(&text), [expected]);
+            half,
+        });
+        assert_eq!(routes6(&text), expected);
     }
 
     #[test]

@@ -89,11 +89,11 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ),
     (
         "[server]\nuser_agent = \"a\\r\\nX-Evil: 1\"",
-        "T:4: server.user_agent: found \"a\\r\\nX-Evil: 1\" (12 characters); legal: 1 to 256 characters of printable ASCII, no space at either end",
+        "T:4: server.user_agent: found \"a\\r\\nX-Evil: 1\" (12 characters); legal: 1 to 1024 characters of printable ASCII, no space at either end",
     ),
     (
         "[server]\nuser_agent = \"\"",
-        "T:4: server.user_agent: found an empty string; legal: 1 to 256 characters of printable ASCII, no space at either end",
+        "T:4: server.user_agent: found an empty string; legal: 1 to 1024 characters of printable ASCII, no space at either end",
     ),
     (
         "[server]\nsame_server_as = [\"https://a\", \"ftp://b\"]",

@@ -19,6 +19,8 @@ use tokend::store::{StateDir, Store};
 
 use crate::support::child;
 
+pub(crate) const STORED_ID: &str =
+    "4e1243bd22c66e76c2ba9eddc1f91394e57f9f83f4e1243bd22c66e76c2ba9ed";
 pub(crate) const NOBODY: u32 = 65_534;
 pub(crate) const KEY_TEXT: &str = "a-root-key-of-at-least-32-bytes-in-letters";
 /// Ends with the table `[device]`.
@@ -29,23 +31,37 @@ pub(crate) const STATEMENT_PARTS: [&str; 2] = ["c2lnbmF0dXJl", "eyJ"];
 
 /// Device tree, model, its origin, the identity's origin.
 pub(crate) const TREES: &[(&str, &str, &str, &str)] = &[
-    ("rdk", "SCXI55BEI", "/etc/device.properties MODEL_NUM", SERIAL_NUMBER),
+    (
+        "rdk",
+        "Streaming Box 4K",
+        "/etc/device.properties FRIENDLY_ID",
+        "/sys/firmware/devicetree/base/serial-number, /sys/class/net/eth0/address and \
+         /sys/class/net/wlan0/address",
+    ),
     (
         "webos",
         "OLED55CXPUA",
         "/var/run/nyx/device_info.json product_id",
-        "/var/run/nyx/device_info.json serial_number",
+        "/var/run/nyx/device_info.json serial_number, /sys/class/net/eth0/address and \
+         /sys/class/net/wlan0/address",
     ),
     (
         "raspberry-pi",
         "Raspberry Pi 4 Model B Rev 1.4",
         "/sys/firmware/devicetree/base/model",
-        SERIAL_NUMBER,
+        "/sys/firmware/devicetree/base/serial-number, /sys/class/net/eth0/address and \
+         /sys/class/net/wlan0/address",
     ),
-    ("pc", "NUC11PAHi5", "/sys/class/dmi/id/product_name", "/sys/class/dmi/id/product_uuid"),
+    (
+        "pc",
+        "NUC11PAHi5",
+        "/sys/class/dmi/id/product_name",
+        "/sys/class/dmi/id/product_uuid, /sys/class/net/enp3s0/address and \
+         /sys/class/net/wlp2s0/address",
+    ),
+    ("mini-pc", "Unknown", "unknown", "/sys/class/net/enp1s0/address"),
     ("container", "Unknown", "unknown", "random"),
 ];
-const SERIAL_NUMBER: &str = "/sys/firmware/devicetree/base/serial-number";
 
 pub(crate) fn trees() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trees")
@@ -84,7 +100,7 @@ impl Fixture {
     pub(crate) fn new() -> Self {
         let it = Self(crate::support::scratch("tokend-test-").unwrap());
         it.chmod("", 0o755);
-        for directory in ["config", "config/applications.d"] {
+        for directory in ["config", "config/applications.d", "nothing"] {
             fs::create_dir(it.path(directory)).unwrap();
             it.chmod(directory, 0o755);
         }
@@ -129,8 +145,7 @@ impl Fixture {
         let dir = Arc::new(StateDir::lock(&self.path("state")).unwrap());
         let mut source = tokend::seal::source(&settings.seal, dir.path());
         let mut store = Store::open(dir, source.as_mut()).unwrap();
-        let identity = tokend::device::identity(&self.path("nothing"), &settings.device).unwrap();
-        store.save_identity(&identity.id).unwrap();
+        store.save_identity(STORED_ID).unwrap();
     }
 
     pub(crate) fn check(&self, options: &[&str]) -> Checked {
