@@ -5,7 +5,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -273,54 +272,6 @@ fn files_full_of_rubbish_give_legal_values_or_none() {
             let _ = device::network_fingerprint(copy.path());
         }
     }
-}
-
-#[test]
-fn a_default_route_of_any_table_or_in_two_halves_is_a_connection() {
-    // A network of its own, in which the shell may do as it likes: -r lets another user than root.
-    let script = r#"
-        set -e
-        ip link add d0 type veth peer name d1
-        ip link set d0 up
-        ip link set d1 up
-        ip address add 192.0.2.9/24 dev d0
-        say() { echo "$1 $("$0" device-info --config "$CONFIG" | grep ^connectionType)"; }
-        say none
-        ip route add default via 192.0.2.1 table 4711
-        say table
-        ip route flush table 4711
-        ip route add 0.0.0.0/1 via 192.0.2.1
-        say half
-        ip route add 128.0.0.0/1 via 192.0.2.1
-        say halves
-        ip route del 128.0.0.0/1
-        ip -6 route add default dev d0 table 4712
-        say six
-    "#;
-    let config = config();
-    let mut command = Command::new("unshare");
-    command.args(["--net", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_tokend")]);
-    let output =
-        command.env("CONFIG", config.path()).output().expect("unshare (util-linux), ip (iproute2)");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8(output.stdout).unwrap();
-    let found: Vec<_> = said
-        .lines()
-        .map(|line| {
-            let words: Vec<_> = line.split_whitespace().collect();
-            (words[0], words[2])
-        })
-        .collect();
-    assert_eq!(
-        found,
-        [
-            ("none", "notConnected"),
-            ("table", "LAN"),
-            ("half", "notConnected"),
-            ("halves", "LAN"),
-            ("six", "LAN"),
-        ]
-    );
 }
 
 #[test]

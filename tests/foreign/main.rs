@@ -14,6 +14,7 @@ mod support;
 
 mod completion;
 mod dbus_reference;
+mod device_data;
 mod man_pages;
 mod sequences;
 mod watch;
