@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! May this caller have this application's token? Pure: the caller is what the bus says of it,
-//! the rules are what `config` has read and resolved.
+//! May this caller have this application's token? Pure: the caller is what the bus says of it, the
+//! rules are what `config` has read, and what names stand for comes in from outside.
+
+mod label;
 
 use std::fmt;
+
+pub use label::{can_match as label_can_match, remark as label_remark};
 
 /// Who calls, as `GetConnectionCredentials` of the D-Bus specification says it; never what the
 /// caller says of itself.
@@ -11,9 +15,23 @@ pub struct Caller {
     /// `UnixUserID`.
     pub uid: Option<u32>,
     /// `UnixGroupIDs`.
-    pub gids: Option<Vec<u32>>,
+    pub groups: Groups,
     /// `LinuxSecurityLabel`, with the NUL that may end it.
     pub label: Option<Vec<u8>>,
+    /// The kernel's labels are SELinux contexts: `/sys/fs/selinux` is mounted.
+    pub selinux: bool,
+}
+
+/// What is known of a caller's groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Groups {
+    /// The bus has told them.
+    Told(Vec<u32>),
+    /// The bus tells them of others, and not of this caller: they match nothing.
+    #[default]
+    Untold,
+    /// The bus tells nobody's (dbus-daemon before 1.14): they are those of the user database.
+    OfDatabase,
 }
 
 /// A user or a group, as written in the configuration.
@@ -21,8 +39,18 @@ pub struct Caller {
 pub struct Name {
     /// As it was written.
     pub text: String,
-    /// Its number; none for a name that this device does not know: it matches nobody.
+    /// Its number when the configuration was read; none for a name that this device did not know.
+    /// To be shown only: who calls is judged by what the name stands for then.
     pub id: Option<u32>,
+}
+
+impl Name {
+    /// The number, if the name is written as one: then it stands for itself.
+    #[must_use]
+    pub fn number(&self) -> Option<u32> {
+        let digits = self.text.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { self.text.parse().ok() } else { None }
+    }
 }
 
 impl fmt::Display for Name {
@@ -43,73 +71,96 @@ pub struct Rules {
     pub labels: Option<Vec<String>>,
 }
 
+/// What the user database says of the names in [`Rules`], and of a caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LookedUp {
+    /// The numbers of the users that are written as names.
+    pub users: Vec<u32>,
+    /// The numbers of the groups that are written as names.
+    pub groups: Vec<u32>,
+    /// The groups of a caller whose groups are [`Groups::OfDatabase`].
+    pub of_caller: Vec<u32>,
+}
+
+/// Whether a caller may have the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may.
+    Allowed,
+    /// It may not.
+    Denied,
+    /// It depends on what the user database says.
+    LookUp,
+}
+
 impl Rules {
-    /// Whether the caller may have the token. Root always may; where no list is given, nobody
-    /// else. An empty list matches nobody, and what the bus does not say of a caller matches
-    /// nothing.
+    /// Root always may; if no list is given, nobody else. An empty list matches nobody, and what
+    /// the bus does not say of a caller matches nothing. Once `looked_up` is there, it decides.
     #[must_use]
-    pub fn allow(&self, caller: &Caller) -> bool {
-        if is_root(caller) {
-            return true;
+    pub fn judge(&self, caller: &Caller, looked_up: Option<&LookedUp>) -> Verdict {
+        if caller.uid == Some(0) {
+            return Verdict::Allowed;
         }
-        if self.users.is_none() && self.groups.is_none() && self.labels.is_none() {
-            return false;
+        let lists = [
+            self.users.as_deref().map(|names| has_user(names, caller, looked_up)),
+            self.groups.as_deref().map(|names| has_group(names, caller, looked_up)),
+            self.labels.as_deref().map(|labels| Some(has_label(labels, caller))),
+        ];
+        let given = || lists.iter().flatten();
+        if given().next().is_none() || given().any(|matches| *matches == Some(false)) {
+            Verdict::Denied
+        } else if given().all(|matches| *matches == Some(true)) {
+            Verdict::Allowed
+        } else {
+            Verdict::LookUp
         }
-        let users = self.users.as_deref().is_none_or(|names| has_user(names, caller));
-        let groups = self.groups.as_deref().is_none_or(|names| has_group(names, caller));
-        let labels = self.labels.as_deref().is_none_or(|labels| has_label(labels, caller));
-        users && groups && labels
+    }
+
+    /// The users that are written as names, for [`LookedUp::users`].
+    pub fn named_users(&self) -> impl Iterator<Item = &str> {
+        named(&self.users)
+    }
+
+    /// The groups that are written as names, for [`LookedUp::groups`].
+    pub fn named_groups(&self) -> impl Iterator<Item = &str> {
+        named(&self.groups)
     }
 }
 
-/// Whether the caller may call `Reload`: root, and whoever `reload_users` names.
-#[must_use]
-pub fn may_reload(reload_users: &[Name], caller: &Caller) -> bool {
-    is_root(caller) || has_user(reload_users, caller)
+fn named(names: &Option<Vec<Name>>) -> impl Iterator<Item = &str> {
+    names.iter().flatten().filter(|name| name.number().is_none()).map(|name| name.text.as_str())
 }
 
-/// Whether the caller is root.
-#[must_use]
-pub fn is_root(caller: &Caller) -> bool {
-    caller.uid == Some(0)
+/// Whether any of the names is one of these numbers; none if that depends on a lookup.
+fn has_any(names: &[Name], ids: &[u32], looked_up: Option<&[u32]>) -> Option<bool> {
+    if names.iter().filter_map(Name::number).any(|id| ids.contains(&id)) {
+        return Some(true);
+    }
+    match looked_up {
+        Some(found) => Some(found.iter().any(|id| ids.contains(id))),
+        None if names.iter().all(|name| name.number().is_some()) => Some(false),
+        None => None,
+    }
 }
 
-/// Whether an entry of `allow_labels` can match any caller at all: an AppArmor label counts only
-/// in enforce mode.
-#[must_use]
-pub fn label_can_match(entry: &str) -> bool {
-    entry != UNCONFINED && mode(entry).is_none_or(|(_, mode)| mode == ENFORCE)
+fn has_user(names: &[Name], caller: &Caller, looked_up: Option<&LookedUp>) -> Option<bool> {
+    let Some(uid) = caller.uid else { return Some(false) };
+    has_any(names, &[uid], looked_up.map(|found| found.users.as_slice()))
 }
 
-const UNCONFINED: &str = "unconfined";
-const ENFORCE: &str = "enforce";
-
-fn has_user(names: &[Name], caller: &Caller) -> bool {
-    caller.uid.is_some_and(|uid| names.iter().any(|name| name.id == Some(uid)))
-}
-
-fn has_group(names: &[Name], caller: &Caller) -> bool {
-    let Some(gids) = caller.gids.as_deref() else { return false };
-    names.iter().filter_map(|name| name.id).any(|id| gids.contains(&id))
+fn has_group(names: &[Name], caller: &Caller, looked_up: Option<&LookedUp>) -> Option<bool> {
+    let found = looked_up.map(|found| found.groups.as_slice());
+    match (&caller.groups, looked_up) {
+        (Groups::Told(gids), _) => has_any(names, gids, found),
+        (Groups::OfDatabase, Some(looked_up)) => has_any(names, &looked_up.of_caller, found),
+        (Groups::OfDatabase, None) if caller.uid.is_some() && !names.is_empty() => None,
+        (Groups::OfDatabase | Groups::Untold, _) => Some(false),
+    }
 }
 
 fn has_label(entries: &[String], caller: &Caller) -> bool {
     let Some(label) = caller.label.as_deref() else { return false };
-    let Ok(label) = str::from_utf8(label.strip_suffix(&[0]).unwrap_or(label)) else { return false };
-    if label.is_empty() || label == UNCONFINED {
-        return false;
-    }
-    match mode(label) {
-        // SELinux and SMACK have no mode in their labels.
-        None => entries.iter().any(|entry| entry == label),
-        Some((profile, ENFORCE)) => entries.iter().any(|entry| entry == profile || entry == label),
-        Some(_) => false,
-    }
-}
-
-/// An AppArmor label, `profile (mode)`, taken apart.
-fn mode(label: &str) -> Option<(&str, &str)> {
-    label.strip_suffix(')')?.rsplit_once(" (")
+    entries.iter().any(|entry| label::matches(entry, label, caller.selinux))
 }
 
 #[cfg(test)]
@@ -121,7 +172,16 @@ mod tests {
     }
 
     fn labelled(label: &[u8]) -> Caller {
-        Caller { uid: Some(1000), gids: Some(vec![1000]), label: Some(label.to_vec()) }
+        Caller { groups: Groups::Told(vec![1000]), label: Some(label.to_vec()), ..user(1000) }
+    }
+
+    /// By what the bus says alone.
+    fn allows(rules: &Rules, caller: &Caller) -> bool {
+        rules.judge(caller, None) == Verdict::Allowed
+    }
+
+    fn name(text: &str) -> Option<Vec<Name>> {
+        Some(vec![Name { text: text.into(), id: Some(4711) }])
     }
 
     fn names(ids: &[u32]) -> Option<Vec<Name>> {
@@ -137,9 +197,9 @@ mod tests {
 
     #[test]
     fn without_a_list_only_root_may() {
-        assert!(Rules::default().allow(&user(0)));
-        assert!(!Rules::default().allow(&user(1000)));
-        assert!(!Rules::default().allow(&Caller::default()));
+        assert!(allows(&Rules::default(), &user(0)));
+        assert!(!allows(&Rules::default(), &user(1000)));
+        assert!(!allows(&Rules::default(), &Caller::default()));
     }
 
     #[test]
@@ -149,20 +209,20 @@ mod tests {
             Rules { groups: names(&[]), ..Rules::default() },
             labels(&[]),
         ] {
-            assert!(!rules.allow(&labelled(b"a")));
-            assert!(rules.allow(&user(0)));
+            assert!(!allows(&rules, &labelled(b"a")));
+            assert!(allows(&rules, &user(0)));
         }
     }
 
     #[test]
     fn any_entry_of_a_list_will_do() {
         let rules = Rules { users: names(&[1001, 1002]), ..Rules::default() };
-        assert!(rules.allow(&user(1002)));
-        assert!(!rules.allow(&user(1003)));
+        assert!(allows(&rules, &user(1002)));
+        assert!(!allows(&rules, &user(1003)));
         let rules = Rules { groups: names(&[7, 8]), ..Rules::default() };
-        let caller = Caller { gids: Some(vec![1, 8]), ..user(1000) };
-        assert!(rules.allow(&caller));
-        assert!(!rules.allow(&Caller { gids: Some(vec![1]), ..user(1000) }));
+        let caller = Caller { groups: Groups::Told(vec![1, 8]), ..user(1000) };
+        assert!(allows(&rules, &caller));
+        assert!(!allows(&rules, &Caller { groups: Groups::Told(vec![1]), ..user(1000) }));
     }
 
     #[test]
@@ -174,90 +234,70 @@ mod tests {
         };
         let good = Caller {
             uid: Some(1000),
-            gids: Some(vec![7]),
+            groups: Groups::Told(vec![7]),
             label: Some(b"User::App::cinema\0".to_vec()),
+            selinux: false,
         };
-        assert!(rules.allow(&good));
-        assert!(!rules.allow(&Caller { uid: Some(1001), ..good.clone() }));
-        assert!(!rules.allow(&Caller { gids: Some(vec![8]), ..good.clone() }));
-        assert!(!rules.allow(&Caller { label: Some(b"User::App::other".to_vec()), ..good }));
+        assert!(allows(&rules, &good));
+        assert!(!allows(&rules, &Caller { uid: Some(1001), ..good.clone() }));
+        assert!(!allows(&rules, &Caller { groups: Groups::Told(vec![8]), ..good.clone() }));
+        assert!(!allows(&rules, &Caller { label: Some(b"User::App::other".to_vec()), ..good }));
     }
 
     #[test]
     fn what_the_bus_does_not_say_matches_nothing() {
         let nobody = Caller::default();
-        assert!(!Rules { users: names(&[1000]), ..Rules::default() }.allow(&nobody));
-        assert!(!Rules { groups: names(&[7]), ..Rules::default() }.allow(&nobody));
-        assert!(!labels(&["a"]).allow(&nobody));
-        assert!(!labels(&[""]).allow(&labelled(b"")));
-        assert!(!is_root(&nobody));
+        assert!(!allows(&Rules { users: names(&[1000]), ..Rules::default() }, &nobody));
+        assert!(!allows(&Rules { groups: names(&[7]), ..Rules::default() }, &nobody));
+        assert!(!allows(&labels(&["a"]), &nobody));
+        assert!(!allows(&labels(&[""]), &labelled(b"")));
     }
 
     #[test]
-    fn a_name_that_the_device_does_not_know_matches_nobody() {
-        let unknown = vec![Name { text: "ghost".into(), id: None }];
-        let rules = Rules { users: Some(unknown.clone()), ..Rules::default() };
-        assert!(!rules.allow(&user(1000)));
-        assert!(!rules.allow(&Caller::default()));
-        let rules = Rules { groups: Some(unknown.clone()), ..Rules::default() };
-        assert!(!rules.allow(&labelled(b"a")));
-        assert!(!may_reload(&unknown, &Caller::default()));
+    fn a_name_means_whoever_has_it_when_it_is_looked_up_and_not_when_it_was_read() {
+        let looked_up = |users: &[u32], groups: &[u32]| LookedUp {
+            users: users.to_vec(),
+            groups: groups.to_vec(),
+            of_caller: Vec::new(),
+        };
+        let rules = Rules { users: name("cinema"), ..Rules::default() };
+        assert_eq!(rules.judge(&user(4711), None), Verdict::LookUp);
+        let judged = |uid, found: &[u32]| rules.judge(&user(uid), Some(&looked_up(found, &[])));
+        assert_eq!(judged(990, &[990]), Verdict::Allowed);
+        assert_eq!(judged(4711, &[990]), Verdict::Denied);
+        assert_eq!(judged(4711, &[]), Verdict::Denied);
+        assert_eq!(rules.judge(&user(0), None), Verdict::Allowed);
+        assert_eq!(rules.judge(&Caller::default(), None), Verdict::Denied);
+
+        let rules = Rules { groups: name("players"), ..Rules::default() };
+        let caller = Caller { groups: Groups::Told(vec![7]), ..user(1000) };
+        assert_eq!(rules.judge(&caller, None), Verdict::LookUp);
+        assert_eq!(rules.judge(&caller, Some(&looked_up(&[], &[7]))), Verdict::Allowed);
+        assert_eq!(rules.judge(&caller, Some(&looked_up(&[7], &[8]))), Verdict::Denied);
     }
 
     #[test]
-    fn a_label_matches_exactly_but_for_one_trailing_nul() {
-        let rules = labels(&["User::App::cinema", "system_u:system_r:player_t:s0"]);
-        for good in
-            [&b"User::App::cinema"[..], b"User::App::cinema\0", b"system_u:system_r:player_t:s0\0"]
-        {
-            assert!(rules.allow(&labelled(good)), "{}", good.escape_ascii());
-        }
-        for bad in [
-            &b"User::App::cinema\0\0"[..],
-            b"\0User::App::cinema",
-            b"User::App::cinema ",
-            b"user::app::cinema",
-            b"User::App::cinema2",
-            b"system_u:system_r:player_t:s0:c1",
-            b"\xff",
-        ] {
-            assert!(!rules.allow(&labelled(bad)), "{}", bad.escape_ascii());
-        }
+    fn nothing_is_looked_up_that_cannot_change_the_verdict() {
+        let either = [&name("ghost").unwrap()[..], &names(&[1000]).unwrap()].concat();
+        let rules = Rules { users: Some(either), ..Rules::default() };
+        assert_eq!(rules.judge(&user(1000), None), Verdict::Allowed);
+        let rules = Rules { users: name("ghost"), ..labels(&["other"]) };
+        assert_eq!(rules.judge(&labelled(b"a"), None), Verdict::Denied);
+        assert_eq!(rules.judge(&labelled(b"other"), None), Verdict::LookUp);
+        let names: Vec<_> = rules.named_users().collect();
+        assert_eq!(names, ["ghost"]);
     }
 
     #[test]
-    fn an_apparmor_label_counts_only_in_enforce_mode() {
-        for entry in ["/usr/bin/cinema", "/usr/bin/cinema (enforce)"] {
-            let rules = labels(&[entry]);
-            assert!(rules.allow(&labelled(b"/usr/bin/cinema (enforce)\0")), "{entry}");
-            for mode in ["complain", "unconfined", "kill", "mixed", "prompt", "user", ""] {
-                let label = format!("/usr/bin/cinema ({mode})\0");
-                assert!(!rules.allow(&labelled(label.as_bytes())), "{entry}: {label}");
-            }
-        }
-        for entry in ["unconfined", "unconfined (enforce)", "/usr/bin/cinema (complain)"] {
-            assert!(!labels(&[entry]).allow(&labelled(b"unconfined\0")), "{entry}");
-            let complaining = labelled(b"/usr/bin/cinema (complain)\0");
-            assert!(!labels(&[entry]).allow(&complaining), "{entry}");
-        }
-    }
-
-    #[test]
-    fn an_entry_that_can_match_nobody_is_known_as_such() {
-        for good in ["cinema", "/usr/bin/cinema (enforce)", "unconfined_u:unconfined_r:a_t:s0"] {
-            assert!(label_can_match(good), "{good}");
-        }
-        for bad in ["unconfined", "cinema (complain)", "cinema (unconfined)"] {
-            assert!(!label_can_match(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn reload_is_for_root_and_the_named_users() {
-        let users = names(&[990]).unwrap();
-        assert!(may_reload(&users, &user(990)));
-        assert!(may_reload(&[], &user(0)));
-        assert!(!may_reload(&users, &user(1000)));
-        assert!(!may_reload(&users, &Caller::default()));
+    fn on_a_bus_that_tells_no_groups_they_are_those_of_the_user_database() {
+        let rules = Rules { groups: names(&[7]), ..Rules::default() };
+        let caller = Caller { groups: Groups::OfDatabase, ..user(1000) };
+        assert_eq!(rules.judge(&caller, None), Verdict::LookUp);
+        let of = |gids: &[u32]| LookedUp { of_caller: gids.to_vec(), ..LookedUp::default() };
+        assert_eq!(rules.judge(&caller, Some(&of(&[6, 7]))), Verdict::Allowed);
+        assert_eq!(rules.judge(&caller, Some(&of(&[6]))), Verdict::Denied);
+        let untold = Caller { groups: Groups::Untold, ..caller };
+        assert_eq!(rules.judge(&untold, None), Verdict::Denied);
+        assert_eq!(rules.judge(&untold, Some(&of(&[7]))), Verdict::Denied);
     }
 }

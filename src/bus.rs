@@ -1,45 +1,54 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The D-Bus objects: they check access, read the snapshot and ask the daemon for work. The only
-//! user of zbus.
+//! The service on the bus: it checks access, answers from the snapshot, and asks the daemon for
+//! work. The client side is the only user of zbus.
 //!
-//! One thread, `bus`, runs `zbus::block_on` for as long as the process lives. The daemon sends it
-//! [`BusCommand`]s; it tells the daemon [`BusEvent`]s through a closure. All objects share one
-//! [`Snapshot`], and every method takes `&self`: nothing ever waits for the write lock that zbus
-//! has around an object, behind which its other calls would queue.
+//! One thread, `bus`, waits in one poll(2) for as long as the process lives, and owns all there is
+//! to the service: nothing in it is shared but the [`Snapshot`]. The daemon sends it
+//! [`BusCommand`]s; it tells the daemon [`BusEvent`]s through a closure.
 //!
 //! Each [`CallId`] that an event has brought ends once: by the daemon's [`BusCommand::Answer`], or
 //! by [`BusEvent::Gone`].
 
 mod address;
-mod application;
+mod answers;
 mod callers;
+mod calls;
 /// The client side, for the command line.
 pub mod client;
-mod desk;
-mod manager;
-mod object_manager;
-mod read_only;
+mod frames;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+mod gate;
+mod link;
+mod login;
+mod lookup;
+mod named;
+mod objects;
+mod refusals;
+mod request;
 mod service;
+mod side;
 mod signals;
 mod snapshot;
-mod socket;
 mod waiting;
 mod wire;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use zruntime::Event;
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::{read, retry_on_intr, write};
 
 pub use address::{BadBusAddress, BusAddress};
 pub use snapshot::{InfoValue, Snapshot};
-#[cfg(any(test, fuzzing))]
-pub use socket::fuzzing::bus_socket;
+
+use lookup::{Found, Run};
 
 use crate::model::AppId;
 use crate::secret::Secret;
@@ -161,7 +170,7 @@ pub struct Bus {
 impl Bus {
     /// Hands a command to the bus thread, and returns at once.
     pub fn send(&self, command: BusCommand) {
-        self.queue.push(command);
+        self.queue.push(Note::Command(command));
     }
 }
 
@@ -181,42 +190,71 @@ pub fn start(
     snapshot: Arc<Snapshot>,
     events: impl Fn(BusEvent) + Send + Sync + 'static,
 ) -> Result<Bus, BusError> {
-    let queue = Arc::new(Queue::default());
+    let queue = Arc::new(Queue::new().map_err(BusError::Thread)?);
     let (ready, started) = mpsc::sync_channel(1);
     let serving = {
         let (address, queue) = (address.clone(), Arc::clone(&queue));
-        move || zbus::block_on(service::run(address, snapshot, Box::new(events), &queue, &ready))
+        move || service::run(address, snapshot, Box::new(events), queue, ready)
     };
     thread::Builder::new().name("bus".into()).spawn(serving).map_err(BusError::Thread)?;
     started.recv().map_err(|_| BusError::Died)??;
     Ok(Bus { queue })
 }
 
-/// The way from the daemon to the bus thread: commands are few.
-#[derive(Debug, Default)]
+/// What other threads tell the bus thread.
+#[derive(Debug)]
+enum Note {
+    Command(BusCommand),
+    /// What a name service has answered.
+    LookedUp(Run, Found),
+}
+
+/// The way to the bus thread: what is told is little.
+#[derive(Debug)]
 struct Queue {
-    commands: Mutex<VecDeque<BusCommand>>,
+    notes: Mutex<VecDeque<Note>>,
     stopped: AtomicBool,
-    nudge: Event,
+    wake: OwnedFd,
 }
 
 impl Queue {
-    fn push(&self, command: BusCommand) {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push_back(command);
-        self.nudge.notify(1);
+    fn new() -> io::Result<Self> {
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Self { notes: Mutex::default(), stopped: AtomicBool::new(false), wake })
     }
 
-    fn pop(&self) -> Option<BusCommand> {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    fn push(&self, note: Note) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push_back(note);
+        self.wake();
+    }
+
+    fn pop(&self) -> Option<Note> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
-        self.nudge.notify(1);
+        self.wake();
     }
 
     fn stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+
+    fn wake(&self) {
+        // Fails only with 2^64 - 2 of them pending: then the thread wakes up anyway.
+        let _ = retry_on_intr(|| write(&self.wake, &1_u64.to_ne_bytes()));
+    }
+
+    /// What woke the thread up is to be found from here on.
+    fn drain(&self) {
+        let _ = retry_on_intr(|| read(&self.wake, &mut [0; 8]));
+    }
+}
+
+impl AsFd for Queue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
     }
 }
 
@@ -228,16 +266,14 @@ pub enum BusError {
         /// Which bus.
         address: BusAddress,
         /// What happened.
-        source: zbus::Error,
+        source: io::Error,
     },
     /// Another process owns the name.
     NameTaken,
     /// The bus does not let this user own the name.
-    NameDenied(zbus::Error),
+    NameDenied(io::Error),
     /// The bus was reached, and then something else failed.
-    Setup(zbus::Error),
-    /// The runtime of the bus thread could not be made.
-    Runtime(io::Error),
+    Setup(io::Error),
     /// The thread could not be started.
     Thread(io::Error),
     /// The thread ended before it was ready.
@@ -254,8 +290,7 @@ impl fmt::Display for BusError {
                 "this user may not own the bus name {NAME}: the bus policy tv.tokend.conf is not \
                  installed, or names another user"
             ),
-            Self::Setup(_) => f.write_str("cannot set up the D-Bus objects"),
-            Self::Runtime(_) => f.write_str("cannot set up the bus thread"),
+            Self::Setup(_) => f.write_str("the bus was lost before tokend was on it"),
             Self::Thread(_) => f.write_str("cannot start the bus thread"),
             Self::Died => f.write_str("the bus thread has ended unexpectedly"),
         }
@@ -266,8 +301,7 @@ impl std::error::Error for BusError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Connect { source, .. } => Some(source),
-            Self::NameDenied(source) | Self::Setup(source) => Some(source),
-            Self::Runtime(source) | Self::Thread(source) => Some(source),
+            Self::NameDenied(source) | Self::Setup(source) | Self::Thread(source) => Some(source),
             Self::NameTaken | Self::Died => None,
         }
     }

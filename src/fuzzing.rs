@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use crate::bus::bus_socket;
+pub use crate::bus::fuzzing::bus_gate;
 pub use crate::config::fuzzing::{configuration, statement};
 pub use crate::device::fuzzing::{device_files, edid};
 pub use crate::oauth::wire::fuzzing::server_answers;
@@ -98,7 +98,7 @@ mod tests {
         use super::replay;
 
         seeds_hold! {
-            bus_socket configuration device_files documents edid kernel_messages sealed_files
+            bus_gate configuration device_files documents edid kernel_messages sealed_files
             server_answers state_directory statement
         }
     }

@@ -2,6 +2,7 @@
 //! What tokend keeps, in memory and sealed on disk: plain data, shared by the lifecycle that
 //! decides over it and the store that writes it.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -20,6 +21,13 @@ impl AppId {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// So that a map is asked by the name as a caller has written it.
+impl Borrow<str> for AppId {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

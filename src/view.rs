@@ -116,7 +116,7 @@ pub enum Served {
     Ask,
 }
 
-/// The value of a property of `tv.tokend.Application1`.
+/// The value of a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Property<'a> {
     /// `s`
@@ -127,6 +127,8 @@ pub enum Property<'a> {
     Pair(&'a str, &'a str),
     /// `as`
     List(&'a [String]),
+    /// `b`
+    Flag(bool),
 }
 
 impl AppView {

@@ -127,6 +127,11 @@ impl Clients {
         (0..count).map(|_| Client::connect(address, call)).collect::<Result<_, _>>().map(Self)
     }
 
+    /// One call of each connection, one after the other.
+    pub(crate) fn call_in_turn(&mut self) -> Result<(), Failure> {
+        self.0.iter_mut().try_for_each(Client::exchange)
+    }
+
     /// So many calls, shared among the connections. The first connection's thread is the caller's.
     #[expect(clippy::disallowed_methods, reason = "a measurement, which decides nothing")]
     pub(crate) fn call(&mut self, calls: usize) -> Result<Round, Failure> {

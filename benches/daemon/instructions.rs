@@ -40,9 +40,17 @@ pub(crate) fn run(programs: &Programs, report: &mut Report) -> Result<(), Failur
         table.row(counted.row(who));
     }
     report.print(&table);
-    let ratio = own.get_token() / bare.get_token();
-    let bound = Bound::firm(1.40);
-    report.goal("instructions of GetToken / bare zbus", ratio, &format!("{ratio:.2}"), bound, "");
+    let mut goal = |what: &str, value: f64, most: f64| {
+        report.goal(what, value, &format!("{value:.0}"), Bound::firm(most), "");
+    };
+    let [_, token, headers] = own.each;
+    goal("instructions of GetToken", token, 8_000.0);
+    goal("instructions of GetHeaders", headers, 10_000.0);
+    for (connected, most) in [(250, 8_000.0), (1000, 10_000.0)] {
+        let (each, first) = in_turn(&home, &counter, connected)?;
+        goal(&format!("instructions of GetToken, {connected} clients in turn"), each, most);
+        goal(&format!("instructions of a first call, {connected} clients"), first, 120_000.0);
+    }
     devices(report)
 }
 
@@ -97,6 +105,22 @@ fn call(home: &Home, case: (&'static str, &'static str), calls: usize) -> Result
     Clients::connect(1, home.bus.address(), &message(case, CINEMA))?.call(calls).map(drop)
 }
 
+/// What a call takes when so many clients call in turn, each after its first; and its first call.
+fn in_turn(home: &Home, counter: &Counter, clients: usize) -> Result<(f64, f64), Failure> {
+    let rounds = |rounds: usize| {
+        let tokend = home.start()?;
+        let message = message((TOKEND, "GetToken"), CINEMA);
+        let mut clients = Clients::connect(clients, home.bus.address(), &message)?;
+        for _ in 0..rounds {
+            clients.call_in_turn()?;
+        }
+        tokend.terminate();
+        counter.instructions()
+    };
+    let (none, one, few) = (rounds(0)?, rounds(1)?, rounds(4)?);
+    Ok(((few - one) / (3.0 * number(clients)), (one - none) / number(clients)))
+}
+
 /// What one call takes, and what a run takes without them; `run` makes so many calls.
 pub(crate) fn difference(
     counter: &Counter,
@@ -127,10 +151,6 @@ impl Counted {
             (*each, counted.start) = difference(counter, |calls| run(member, calls))?;
         }
         Ok(counted)
-    }
-
-    fn get_token(&self) -> f64 {
-        self.each[1]
     }
 
     fn row(&self, who: &str) -> Vec<String> {

@@ -1,242 +1,215 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who calls: what the bus says of a connection, asked once for each and forgotten when it leaves.
+//! Who calls: what the bus says of a connection, kept in a table of a fixed size. A unique name is
+//! never given twice, so an entry cannot become wrong, and nobody need watch for its end.
 
-use std::future::poll_fn;
-use std::num::NonZeroUsize;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
 
-use futures_core::Stream;
-use zbus::fdo::ConnectionCredentials;
-use zbus::{Connection, MatchRule, MessageStream};
-use zruntime::lock::OnceCell;
-use zruntime::{Shared, SharedRuntime, Task};
-
-use crate::access::Caller;
+use super::snapshot::RulesNumber;
+use super::wire::Header;
+use crate::access::{Caller, Groups};
 use crate::map::Map;
-use crate::view::{CallError, ErrorName};
 
-/// Connections remembered at a time. Each has a match rule at the bus, and dbus-daemon allows 512
-/// a connection.
-const REMEMBERED: usize = 256;
-
-/// Calls of one connection that wait until it is known who calls: as many as may wait for a token.
-const UNKNOWN_PER_CONNECTION: usize = 64;
-/// Such calls of all connections. Each takes some KiB, and they can come faster than the bus
-/// answers.
-const UNKNOWN: usize = 1024;
-/// Such calls that each connection has in any case, so that nobody is kept out by the others.
-const UNKNOWN_FREE: usize = 2;
+/// Connections that are remembered. The one that called the longest time ago goes first, and is
+/// asked for again if it calls again.
+const REMEMBERED: usize = 1024;
+/// The bytes of groups and labels that are remembered in all.
+const BYTES: usize = 128 * 1024;
+/// Verdicts that are remembered of a connection.
+const VERDICTS: usize = 8;
 
 #[derive(Default)]
 pub(super) struct Callers {
-    known: Mutex<Known>,
-    /// All calls that wait until it is known who calls.
-    asking: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Known {
+    known: Map<Box<str>, Known>,
     uses: u64,
-    /// At most [`REMEMBERED`].
-    connections: Map<String, Remembered>,
+    /// Of the callers that `known` shares.
+    bytes: usize,
 }
 
-struct Remembered {
-    caller: Answer,
+/// A connection that the bus has been asked about.
+pub(super) struct Known {
+    pub(super) caller: Rc<Caller>,
     last_use: u64,
-    /// Waits for the connection to leave. Dropped along with this, it ends.
-    watch: Option<Task<(), Shared>>,
+    /// What was decided by which rules. A name means whoever had it when it was looked up for this
+    /// connection.
+    verdicts: Vec<(RulesNumber, bool)>,
 }
 
-type Answer = Arc<Question>;
+impl Known {
+    pub(super) fn verdict(&self, rules: RulesNumber) -> Option<bool> {
+        self.verdicts.iter().find(|(of, _)| *of == rules).map(|(_, allowed)| *allowed)
+    }
 
-/// What the bus is asked of a connection.
-#[derive(Default)]
-struct Question {
-    /// Filled once the bus has answered, or why it has not; calls that come meanwhile wait for the
-    /// one question, and share its failure: many calls of a caller who has left cost no more than
-    /// one.
-    caller: OnceCell<Result<Arc<Caller>, String>>,
-    /// The calls that wait for it.
-    asking: AtomicUsize,
+    pub(super) fn decided(&mut self, rules: RulesNumber, allowed: bool) {
+        if self.verdicts.len() == VERDICTS {
+            self.verdicts.remove(0);
+        }
+        self.verdicts.reserve_exact(1);
+        self.verdicts.push((rules, allowed));
+    }
 }
-
-/// What is called when a connection leaves.
-pub(super) type Left = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Callers {
-    /// What the bus says of the connection `name`. `busy` says of a connection that it must not be
-    /// forgotten for lack of room.
-    pub(super) async fn identify(
-        &self,
-        name: &str,
-        connection: &Connection,
-        runtime: &SharedRuntime,
-        busy: impl Fn(&str) -> bool,
-        left: &Left,
-    ) -> Result<Arc<Caller>, CallError> {
-        let answer = self.remember(name, busy);
-        if let Some(Ok(caller)) = answer.caller.get() {
-            return Ok(Arc::clone(caller));
+    pub(super) fn get(&mut self, name: &str) -> Option<&mut Known> {
+        self.uses += 1;
+        let known = self.known.get_mut(name)?;
+        known.last_use = self.uses;
+        Some(known)
+    }
+
+    pub(super) fn insert(&mut self, name: &str, caller: Caller) {
+        self.uses += 1;
+        let same = self.known.values().find(|known| *known.caller == caller);
+        let caller = same.map_or_else(
+            || {
+                self.bytes += weight(&caller);
+                Rc::new(caller)
+            },
+            |known| Rc::clone(&known.caller),
+        );
+        let known = Known { caller, last_use: self.uses, verdicts: Vec::new() };
+        if let Some(before) = self.known.insert(name.into(), known) {
+            self.forget(before);
         }
-        let _place = self.place(&answer)?;
-        // First the watch, then the question: who leaves in between is still seen to leave, and
-        // of one who has left before, the bus knows nothing.
-        let asking = answer.caller.get_or_init(|| async {
-            let watch = watch(name, connection, runtime, left).await;
-            self.keep(name, &answer, watch.map_err(|error| error.to_string())?);
-            ask(name, connection).await.map(Arc::new).map_err(|error| error.to_string())
-        });
-        match asking.await.clone() {
-            Ok(caller) if self.knows(name, &answer) => Ok(caller),
-            Ok(_) => Err(unavailable("the caller has left the bus")),
-            Err(error) => {
-                drop(self.take_if(name, |known| Arc::ptr_eq(&known.caller, &answer)));
-                Err(unavailable(&format!("the bus does not say who calls: {error}")))
+        while self.known.len() > REMEMBERED || self.bytes > BYTES && self.known.len() > 1 {
+            let oldest = self.known.iter().min_by_key(|(_, known)| known.last_use);
+            let Some(name) = oldest.map(|(name, _)| name.clone()) else { return };
+            if let Some(known) = self.known.remove(&name) {
+                self.forget(known);
             }
         }
     }
 
-    /// Forgets a connection that has left. Its watch is what calls this: it must not cancel itself.
-    pub(super) fn forget(&self, name: &str) {
-        let forgotten = self.take_if(name, |_| true);
-        if let Some(watch) = forgotten.and_then(|remembered| remembered.watch) {
-            watch.detach();
+    fn forget(&mut self, known: Known) {
+        if Rc::strong_count(&known.caller) == 1 {
+            self.bytes -= weight(&known.caller);
         }
-    }
-
-    /// Room for one more call that waits until it is known who calls.
-    fn place<'a>(&'a self, answer: &'a Question) -> Result<Place<'a>, CallError> {
-        let place = Place { all: &self.asking, own: &answer.asking };
-        let all = place.all.fetch_add(1, Ordering::Relaxed);
-        let own = place.own.fetch_add(1, Ordering::Relaxed);
-        if own >= UNKNOWN_PER_CONNECTION || (own >= UNKNOWN_FREE && all >= UNKNOWN) {
-            let message = "too many calls at once of connections that have not called before";
-            return Err(CallError::new(ErrorName::LimitsExceeded, message));
-        }
-        Ok(place)
-    }
-
-    fn remember(&self, name: &str, busy: impl Fn(&str) -> bool) -> Answer {
-        let mut known = self.lock();
-        known.uses += 1;
-        let last_use = known.uses;
-        if let Some(remembered) = known.connections.get_mut(name) {
-            remembered.last_use = last_use;
-            return Arc::clone(&remembered.caller);
-        }
-        let forgotten = known.make_room(busy);
-        let caller = Answer::default();
-        let remembered = Remembered { caller: Arc::clone(&caller), last_use, watch: None };
-        known.connections.insert(name.to_owned(), remembered);
-        drop(known);
-        drop(forgotten);
-        caller
-    }
-
-    fn keep(&self, name: &str, answer: &Answer, watch: Task<(), Shared>) {
-        let mut known = self.lock();
-        if let Some(remembered) = known.connections.get_mut(name)
-            && Arc::ptr_eq(&remembered.caller, answer)
-        {
-            remembered.watch = Some(watch);
-        }
-    }
-
-    fn knows(&self, name: &str, answer: &Answer) -> bool {
-        let known = self.lock();
-        known.connections.get(name).is_some_and(|known| Arc::ptr_eq(&known.caller, answer))
-    }
-
-    fn take_if(&self, name: &str, condition: impl Fn(&Remembered) -> bool) -> Option<Remembered> {
-        let mut known = self.lock();
-        known.connections.get(name).is_some_and(condition).then_some(())?;
-        known.connections.remove(name)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A call that waits until it is known who calls, until it is dropped.
-struct Place<'a> {
-    all: &'a AtomicUsize,
-    own: &'a AtomicUsize,
+fn weight(caller: &Caller) -> usize {
+    let groups = if let Groups::Told(gids) = &caller.groups { gids.len() * 4 } else { 0 };
+    groups + caller.label.as_ref().map_or(0, Vec::len)
 }
 
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.all.fetch_sub(1, Ordering::Relaxed);
-        self.own.fetch_sub(1, Ordering::Relaxed);
+/// What the bus says of callers in general.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bus {
+    /// It told our own groups, so it tells those of others.
+    pub(super) tells_groups: bool,
+    pub(super) selinux: bool,
+}
+
+/// A caller out of the answer to `GetConnectionCredentials`; none if it cannot be read.
+pub(super) fn credentials(answer: &Header<'_>, bus: Bus) -> Option<Caller> {
+    let untold = if bus.tells_groups { Groups::Untold } else { Groups::OfDatabase };
+    let mut caller = Caller { groups: untold, selinux: bus.selinux, ..Caller::default() };
+    if answer.signature != "a{sv}" {
+        return None;
     }
-}
-
-impl Known {
-    /// Takes out the connection that has called the longest time ago, if there is no room, and if
-    /// any can be spared.
-    fn make_room(&mut self, busy: impl Fn(&str) -> bool) -> Option<Remembered> {
-        if self.connections.len() < REMEMBERED {
-            return None;
+    let mut entries = answer.body.clone().array(8)?;
+    while !entries.is_over() {
+        match entries.entry()? {
+            ("UnixUserID", "u") => caller.uid = Some(entries.u32()?),
+            ("UnixGroupIDs", "au") => {
+                let (mut gids, mut told) = (entries.array(4)?, Vec::new());
+                while !gids.is_over() {
+                    told.push(gids.u32()?);
+                }
+                caller.groups = Groups::Told(told);
+            }
+            ("LinuxSecurityLabel", "ay") => caller.label = Some(entries.bytes()?.to_vec()),
+            (_, kind) => entries.skip(kind)?,
         }
-        let spare = self
-            .connections
-            .iter()
-            .filter(|(name, known)| known.caller.caller.get().is_some() && !busy(name))
-            .min_by_key(|(_, known)| known.last_use)
-            .map(|(name, _)| name.clone())?;
-        self.connections.remove(&spare)
     }
+    Some(caller)
 }
 
-/// A task that calls `left` when the connection leaves. The match rule is for this connection
-/// alone, so that strangers who come and go wake nobody; it is taken back when the task ends.
-async fn watch(
-    name: &str,
-    connection: &Connection,
-    runtime: &SharedRuntime,
-    left: &Left,
-) -> zbus::Result<Task<(), Shared>> {
-    let rule = MatchRule::builder()
-        .msg_type(zbus::message::Type::Signal)
-        .sender("org.freedesktop.DBus")
-        .interface("org.freedesktop.DBus")
-        .member("NameOwnerChanged")
-        .arg(0, name)
-        .build()?;
-    let mut owner_changed =
-        MessageStream::for_match_rule(rule, connection, Some(NonZeroUsize::MIN)).await?;
-    let (name, left) = (name.to_owned(), Arc::clone(left));
-    Ok(runtime.spawn("caller leaves", async move {
-        let changed = poll_fn(|context| Pin::new(&mut owner_changed).poll_next(context)).await;
-        // A unique name is never given twice: any change of its owner is its end.
-        if matches!(changed, Some(Ok(_))) {
-            left(&name);
+#[cfg(test)]
+mod tests {
+    use super::super::wire::{Outgoing, RETURN, parse};
+    use super::*;
+
+    fn user(uid: u32) -> Caller {
+        Caller { uid: Some(uid), groups: Groups::Told(vec![uid]), ..Caller::default() }
+    }
+
+    #[test]
+    fn so_many_connections_are_remembered_and_the_longest_idle_one_goes_first() {
+        let mut callers = Callers::default();
+        for i in 0..REMEMBERED {
+            callers.insert(&format!(":1.{i}"), user(1000));
         }
-    }))
-}
+        assert!(callers.get(":1.0").is_some());
+        callers.insert(":1.new", user(1000));
+        assert!(callers.get(":1.0").is_some() && callers.get(":1.1").is_none());
+        assert_eq!((callers.known.len(), callers.bytes), (REMEMBERED, 4), "they share one caller");
+    }
 
-async fn ask(name: &str, connection: &Connection) -> zbus::Result<Caller> {
-    let bus = "org.freedesktop.DBus";
-    let reply = connection
-        .call_method(
-            Some(bus),
-            "/org/freedesktop/DBus",
-            Some(bus),
-            "GetConnectionCredentials",
-            &name,
-        )
-        .await?;
-    let credentials: ConnectionCredentials = reply.body().deserialize()?;
-    Ok(Caller {
-        uid: credentials.unix_user_id(),
-        gids: credentials.unix_group_ids().cloned(),
-        label: credentials.linux_security_label().cloned(),
-    })
-}
+    #[test]
+    fn what_is_remembered_of_them_is_bounded_in_bytes() {
+        let mut callers = Callers::default();
+        for uid in 0..100 {
+            let groups = Groups::Told((0..10_000).collect());
+            callers.insert(&format!(":1.{uid}"), Caller { groups, ..user(uid) });
+            assert!(callers.bytes <= BYTES, "{}", callers.bytes);
+        }
+        assert!(callers.get(":1.99").is_some());
+        let of_all = callers.known.values().map(|known| weight(&known.caller)).sum::<usize>();
+        assert_eq!(callers.bytes, of_all);
+    }
 
-fn unavailable(message: &str) -> CallError {
-    CallError::new(ErrorName::Unavailable, message)
+    #[test]
+    fn a_verdict_holds_for_the_rules_that_it_was_made_by() {
+        let mut callers = Callers::default();
+        callers.insert(":1.1", user(1000));
+        let known = callers.get(":1.1").unwrap();
+        for rules in 0..20 {
+            known.decided(rules, rules % 2 == 0);
+        }
+        assert_eq!((known.verdict(19), known.verdict(18)), (Some(false), Some(true)));
+        assert_eq!((known.verdict(0), known.verdicts.len()), (None, VERDICTS));
+    }
+
+    #[test]
+    fn a_caller_is_what_the_bus_says() {
+        let mut out = Vec::new();
+        let answer =
+            Outgoing { kind: RETURN, serial: 1, signature: "a{sv}", ..Outgoing::default() };
+        answer.write(&mut out, |body| {
+            body.array(8, |entries| {
+                entries.align(8);
+                entries.string("ProcessFD");
+                entries.signature("h");
+                entries.u32(0);
+                entries.align(8);
+                entries.string("UnixUserID");
+                entries.signature("u");
+                entries.u32(1000);
+                entries.align(8);
+                entries.string("LinuxSecurityLabel");
+                entries.signature("ay");
+                entries.array(1, |label| label.raw(b"cinema\0"));
+                entries.align(8);
+                entries.string("UnixGroupIDs");
+                entries.signature("au");
+                entries.array(4, |gids| [7, 8].iter().for_each(|gid| gids.u32(*gid)));
+            });
+        });
+        let bus = Bus { tells_groups: true, selinux: true };
+        let expected = Caller {
+            uid: Some(1000),
+            groups: Groups::Told(vec![7, 8]),
+            label: Some(b"cinema\0".to_vec()),
+            selinux: true,
+        };
+        assert_eq!(credentials(&parse(&out).unwrap(), bus), Some(expected));
+
+        let mut out = Vec::new();
+        answer.write(&mut out, |body| body.array(8, |_| ()));
+        let told = |tells_groups| {
+            let bus = Bus { tells_groups, selinux: false };
+            credentials(&parse(&out).unwrap(), bus).unwrap().groups
+        };
+        assert_eq!((told(true), told(false)), (Groups::Untold, Groups::OfDatabase));
+    }
 }

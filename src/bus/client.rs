@@ -3,8 +3,10 @@
 //! It runs on the calling thread; no other is left over.
 
 mod properties;
+mod socket;
 mod watch;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -12,7 +14,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use zbus::message::Message;
-use zbus::{Connection, DBusError, OwnedVariant, Variant};
+use zbus::{Connection, DBusError, OwnedVariant, Signature, Type, Variant};
 use zruntime::SharedRuntime;
 
 use super::{
@@ -119,7 +121,14 @@ fn ask<T>(
 
 async fn connect(bus: &BusAddress) -> Result<Connection, ClientError> {
     let unreachable = |source| ClientError::NoBus { bus: bus.clone(), source };
-    bus.builder().build().await.map_err(unreachable)
+    let runtime = SharedRuntime::current().map_err(ClientError::Runtime)?;
+    let builder = socket::builder(bus, &runtime).map_err(unreachable)?;
+    let broken = |error| unreachable(io::Error::other(error));
+    let connection = builder.build().await.map_err(broken)?;
+    // zbus says hello in its handshake alone, which is not ours.
+    let (bus, path) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
+    connection.call_method(Some(bus), path, Some(bus), "Hello", &()).await.map_err(broken)?;
+    Ok(connection)
 }
 
 async fn within<T>(asking: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
@@ -178,6 +187,11 @@ fn refused(name: &str, message: &str) -> ClientError {
     ClientError::Refused { name, message }
 }
 
+/// `a{s…}`, in the order of its keys.
+impl<V: Type> Type for Map<String, V> {
+    const SIGNATURE: &'static Signature = <HashMap<String, V> as Type>::SIGNATURE;
+}
+
 fn read<T>(reply: &Message) -> Result<T, ClientError>
 where
     T: serde::de::DeserializeOwned + zbus::Type,
@@ -203,7 +217,7 @@ pub enum ClientError {
         /// Which bus.
         bus: BusAddress,
         /// What happened.
-        source: zbus::Error,
+        source: io::Error,
     },
     /// Nobody owns the name, and the bus could not start anybody.
     NotRunning {
@@ -298,8 +312,8 @@ impl fmt::Display for ClientError {
 impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NoBus { source, .. } | Self::Lost(source) | Self::Garbled(source) => Some(source),
-            Self::Runtime(source) => Some(source),
+            Self::Lost(source) | Self::Garbled(source) => Some(source),
+            Self::NoBus { source, .. } | Self::Runtime(source) => Some(source),
             _ => None,
         }
     }

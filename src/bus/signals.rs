@@ -1,61 +1,79 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `PropertiesChanged`: one for each transition, with what has changed and nothing else.
+//! What tokend tells everybody: one `PropertiesChanged` for each transition, with what has changed
+//! and nothing else; objects that come and go.
 
-use std::collections::HashMap;
-
-use zbus::names::BusName;
-use zbus::{Connection, ObjectPath, OwnedVariant, Variant};
-
-use super::application::path;
-use super::{APPLICATION_INTERFACE, MANAGER_INTERFACE, MANAGER_PATH};
+use super::link::Link;
+use super::objects::{OBJECT_MANAGER, PROPERTIES};
+use super::snapshot::Exported;
+use super::wire::{NO_REPLY, Outgoing, SIGNAL, Writer};
+use super::{APPLICATION_INTERFACE, APPLICATION_PATH, MANAGER_INTERFACE, MANAGER_PATH};
 use crate::model::AppId;
-use crate::view::AppView;
+use crate::view::{AppView, Property};
 
-/// Tells what differs between two views; nothing, where nothing does.
-pub(super) async fn application_changed(
-    connection: &Connection,
-    id: &AppId,
-    before: &AppView,
-    after: &AppView,
-) -> zbus::Result<()> {
+/// Tells what differs between two views; nothing, if nothing does.
+pub(super) fn application_changed(link: &mut Link, id: &AppId, before: &AppView, after: &AppView) {
     let changes = after.changes(before);
-    if changes.is_empty() {
-        return Ok(());
+    if !changes.is_empty() {
+        properties_changed(link, &path(id), APPLICATION_INTERFACE, changes);
     }
-    let changed = changes.into_iter().map(|(name, value)| (name, value.into())).collect();
-    properties_changed(connection, path(id), APPLICATION_INTERFACE, changed).await
 }
 
 /// Tells the new value of the manager's `ClockSet`.
-pub(super) async fn clock_set_changed(connection: &Connection, set: bool) -> zbus::Result<()> {
-    let path = ObjectPath::from_static_str_unchecked(MANAGER_PATH);
-    let changed = HashMap::from([("ClockSet", set.into())]);
-    properties_changed(connection, path, MANAGER_INTERFACE, changed).await
+pub(super) fn clock_set_changed(link: &mut Link, set: bool) {
+    properties_changed(link, MANAGER_PATH, MANAGER_INTERFACE, [("ClockSet", Property::Flag(set))]);
 }
 
-/// All properties of an application.
-pub(super) fn all(id: &AppId, view: &AppView) -> zbus::Result<HashMap<&'static str, OwnedVariant>> {
-    let mut all = HashMap::from([("Id", OwnedVariant::try_from(Variant::from(id.as_str()))?)]);
-    for (name, value) in view.properties() {
-        all.insert(name, Variant::from(value).try_into()?);
-    }
-    Ok(all)
+/// Tells that an application's object is there.
+pub(super) fn added(link: &mut Link, id: &AppId, application: &Exported) {
+    emit(link, MANAGER_PATH, OBJECT_MANAGER, "InterfacesAdded", "oa{sa{sv}}", |body| {
+        body.string(&path(id));
+        application.interfaces(body);
+    });
 }
 
-async fn properties_changed(
-    connection: &Connection,
-    path: ObjectPath<'_>,
+/// Tells that an application's object has gone.
+pub(super) fn removed(link: &mut Link, id: &AppId) {
+    emit(link, MANAGER_PATH, OBJECT_MANAGER, "InterfacesRemoved", "oas", |body| {
+        body.string(&path(id));
+        body.array(4, |interfaces| interfaces.string(APPLICATION_INTERFACE));
+    });
+}
+
+fn path(id: &AppId) -> String {
+    format!("{APPLICATION_PATH}{id}")
+}
+
+fn properties_changed<'p>(
+    link: &mut Link,
+    path: &str,
     interface: &str,
-    changed: HashMap<&str, Variant<'_>>,
-) -> zbus::Result<()> {
-    let invalidated: &[&str] = &[];
-    connection
-        .emit_signal(
-            None::<BusName<'_>>,
-            path,
-            "org.freedesktop.DBus.Properties",
-            "PropertiesChanged",
-            &(interface, changed, invalidated),
-        )
-        .await
+    changed: impl IntoIterator<Item = (&'p str, Property<'p>)>,
+) {
+    emit(link, path, PROPERTIES, "PropertiesChanged", "sa{sv}as", |body| {
+        body.string(interface);
+        body.array(8, |entries| entries.properties(changed));
+        // None has changed without its value.
+        body.array(4, |_| ());
+    });
+}
+
+fn emit(
+    link: &mut Link,
+    path: &str,
+    interface: &str,
+    member: &str,
+    signature: &str,
+    body: impl FnOnce(&mut Writer<'_>),
+) {
+    let kind = SIGNAL;
+    let signal = Outgoing {
+        kind,
+        flags: NO_REPLY,
+        path,
+        interface,
+        member,
+        signature,
+        ..Outgoing::default()
+    };
+    link.send(signal, body);
 }

@@ -3,10 +3,13 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::access::{Caller, Name, may_reload};
+use super::objects::Object;
+use super::wire::Writer;
+use super::{APPLICATION_INTERFACE, APPLICATION_PATH};
+use crate::access::{Name, Rules};
 use crate::map::Map;
 use crate::model::AppId;
-use crate::view::{AppView, Face};
+use crate::view::{AppView, Face, Property};
 
 /// One field of `GetDeviceInfo`.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,32 +25,58 @@ pub enum InfoValue {
 }
 
 /// The present state of everything that is on the bus. The daemon changes it, and then sends the
-/// [`BusCommand`](super::BusCommand) that tells the bus of it. Locks are held for a copy only.
+/// [`BusCommand`](super::BusCommand) that tells the bus of it. What callers ask for often is kept
+/// as they get it, and made again when it changes, by the daemon's thread.
 #[derive(Debug)]
 pub struct Snapshot {
-    version: String,
-    sealing: String,
     state: RwLock<State>,
 }
 
+/// Rules, and the number that stands for them: others have another.
 #[derive(Debug, Default)]
-struct State {
-    applications: Map<AppId, (Arc<AppView>, Arc<Face>)>,
+pub(super) struct Numbered {
+    pub(super) rules: Rules,
+    pub(super) number: RulesNumber,
+}
+
+pub(super) type RulesNumber = u32;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) applications: Map<AppId, Exported>,
+    pub(super) reload: Numbered,
+    /// The fields of `GetDeviceInfo`: the entries of an `a{sv}`.
+    pub(super) device_info: Vec<u8>,
+    version: String,
+    sealing: String,
     clock_set: bool,
-    reload_users: Vec<Name>,
-    device_info: Map<String, InfoValue>,
+    last_rules: RulesNumber,
+}
+
+/// An application on the bus.
+#[derive(Debug)]
+pub(super) struct Exported {
+    pub(super) view: Arc<AppView>,
+    pub(super) face: Arc<Face>,
+    /// The number of the rules in `face`.
+    pub(super) rules: RulesNumber,
+    /// All its properties: the entries of an `a{sv}`.
+    pub(super) properties: Vec<u8>,
 }
 
 impl Snapshot {
     /// A snapshot without applications, the clock not set. `version` and `sealing` are the
     /// constant properties of the manager.
     pub fn new(version: impl Into<String>, sealing: impl Into<String>) -> Self {
-        Self { version: version.into(), sealing: sealing.into(), state: RwLock::default() }
+        let (version, sealing) = (version.into(), sealing.into());
+        Self { state: RwLock::new(State { version, sealing, ..State::default() }) }
     }
 
     /// Adds an application, or replaces it.
     pub fn insert(&self, id: AppId, view: Arc<AppView>, face: Arc<Face>) {
-        self.write().applications.insert(id, (view, face));
+        let mut state = self.write();
+        let (rules, properties) = (state.next_rules(), properties(&id, &view));
+        state.applications.insert(id, Exported { view, face, rules, properties });
     }
 
     /// Takes an application out.
@@ -57,15 +86,21 @@ impl Snapshot {
 
     /// Replaces the view of an application that is there.
     pub fn set_view(&self, id: &AppId, view: Arc<AppView>) {
+        let properties = properties(id, &view);
         if let Some(application) = self.write().applications.get_mut(id) {
-            application.0 = view;
+            (application.view, application.properties) = (view, properties);
         }
     }
 
     /// Replaces the access rules and headers of an application that is there.
     pub fn set_face(&self, id: &AppId, face: Arc<Face>) {
-        if let Some(application) = self.write().applications.get_mut(id) {
-            application.1 = face;
+        let mut state = self.write();
+        let next = state.next_rules();
+        if let Some(application) = state.applications.get_mut(id) {
+            if application.face.access != face.access {
+                application.rules = next;
+            }
+            application.face = face;
         }
     }
 
@@ -76,22 +111,26 @@ impl Snapshot {
 
     /// Sets who may call `Reload` besides root.
     pub fn set_reload_users(&self, users: Vec<Name>) {
-        self.write().reload_users = users;
+        let mut state = self.write();
+        let number = state.next_rules();
+        state.reload = Numbered { rules: Rules { users: Some(users), ..Rules::default() }, number };
     }
 
     /// Sets the reply of `GetDeviceInfo`.
     pub fn set_device_info(&self, info: impl IntoIterator<Item = (String, InfoValue)>) {
-        self.write().device_info = info.into_iter().collect();
-    }
-
-    /// The property `Version`.
-    pub fn version(&self) -> &str {
-        &self.version
+        let mut entries = Vec::new();
+        let mut writer = Writer::new(&mut entries);
+        for (key, value) in info {
+            writer.align(8);
+            writer.string(&key);
+            writer.info(&value);
+        }
+        self.write().device_info = entries;
     }
 
     /// The property `Sealing`.
-    pub fn sealing(&self) -> &str {
-        &self.sealing
+    pub fn sealing(&self) -> String {
+        self.read().sealing.clone()
     }
 
     /// The property `ClockSet`.
@@ -99,36 +138,80 @@ impl Snapshot {
         self.read().clock_set
     }
 
-    /// The reply of `GetDeviceInfo`.
-    pub fn device_info(&self) -> Map<String, InfoValue> {
-        self.read().device_info.clone()
+    /// The view of an application; none if there is no such application.
+    pub fn view(&self, id: &AppId) -> Option<Arc<AppView>> {
+        self.read().applications.get(id).map(|application| Arc::clone(&application.view))
     }
 
     /// The names of all applications.
-    pub fn ids(&self) -> Vec<AppId> {
+    pub(super) fn ids(&self) -> Vec<AppId> {
         self.read().applications.keys().cloned().collect()
     }
 
-    /// The view of an application; none where there is no such application.
-    pub fn view(&self, id: &AppId) -> Option<Arc<AppView>> {
-        self.read().applications.get(id).map(|(view, _)| Arc::clone(view))
-    }
-
-    /// The face of an application; none where there is no such application.
-    pub fn face(&self, id: &AppId) -> Option<Arc<Face>> {
-        self.read().applications.get(id).map(|(_, face)| Arc::clone(face))
-    }
-
-    /// Whether `caller` may call `Reload`.
-    pub fn may_reload(&self, caller: &Caller) -> bool {
-        may_reload(&self.read().reload_users, caller)
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    /// To be held for a moment only: the daemon waits meanwhile.
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn properties(id: &AppId, view: &AppView) -> Vec<u8> {
+    let mut entries = Vec::new();
+    let all = [("Id", Property::Text(id.as_str()))].into_iter().chain(view.properties());
+    Writer::new(&mut entries).properties(all);
+    entries
+}
+
+impl State {
+    fn next_rules(&mut self) -> RulesNumber {
+        self.last_rules += 1;
+        self.last_rules
+    }
+
+    /// The properties of the manager.
+    pub(super) fn manager(&self) -> [(&'static str, Property<'_>); 3] {
+        [
+            ("ClockSet", Property::Flag(self.clock_set)),
+            ("Sealing", Property::Text(&self.sealing)),
+            ("Version", Property::Text(&self.version)),
+        ]
+    }
+
+    /// All properties of an object: the entries of an `a{sv}`.
+    pub(super) fn properties(&self, object: Option<Object<'_>>, answer: &mut Writer<'_>) {
+        match object {
+            Some(Object::Manager) => answer.properties(self.manager()),
+            Some(Object::Application(id)) => {
+                if let Some(application) = self.applications.get(id) {
+                    answer.raw(&application.properties);
+                }
+            }
+            Some(Object::Above(_) | Object::Applications) | None => {}
+        }
+    }
+
+    /// The answer to `GetManagedObjects`.
+    pub(super) fn managed_objects(&self, answer: &mut Writer<'_>) {
+        answer.array(8, |objects| {
+            for (id, application) in &self.applications {
+                objects.align(8);
+                objects.strings(&[APPLICATION_PATH, id.as_str()]);
+                application.interfaces(objects);
+            }
+        });
+    }
+}
+
+impl Exported {
+    /// Its interfaces and their properties: `a{sa{sv}}`.
+    pub(super) fn interfaces(&self, answer: &mut Writer<'_>) {
+        answer.array(8, |interfaces| {
+            interfaces.align(8);
+            interfaces.string(APPLICATION_INTERFACE);
+            interfaces.array(8, |entries| entries.raw(&self.properties));
+        });
     }
 }

@@ -1,247 +1,258 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The calls that wait for the daemon, and their limits.
+//! The calls that wait, for a name service or for the daemon, and their limits.
 
-use std::collections::HashMap;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::rc::Rc;
 use std::time::Duration;
 
-use zruntime::{Event, SharedRuntime};
-
-use super::{Answer, CallId};
+use super::CallId;
+use super::lookup::Run;
+use super::request::Request;
+use super::snapshot::RulesNumber;
+use crate::access::Caller;
 use crate::model::AppId;
+use crate::time::BootTime;
 use crate::view::{CallError, ErrorName};
 
-/// Waiting calls of one connection (contract, section 2).
+/// Waiting calls of one connection, of one application, and of all (contract, section 2).
 const PER_CONNECTION: usize = 64;
-/// Waiting calls of one application (contract, section 2).
 const PER_APPLICATION: usize = 256;
+const IN_ALL: usize = 4096;
+/// The bytes of the arguments that waiting calls have brought, of all.
+const BYTES: usize = 512 * 1024;
 /// The daemon answers within 20 s, and says why. No caller waits for longer than a moment
 /// more, whatever happens there, and less than the 25 s after which D-Bus libraries give up.
 pub(super) const SAFETY_NET: Duration = Duration::from_millis(20_500);
 
-pub(super) type Outcome = Result<Answer, CallError>;
+/// To whom an answer goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ReplyTo {
+    pub(super) sender: Box<str>,
+    pub(super) serial: u32,
+    /// None is wanted.
+    pub(super) silent: bool,
+}
+
+/// Whom an answer goes to, while the call is at hand.
+#[derive(Clone, Copy)]
+pub(super) struct To<'m> {
+    pub(super) sender: &'m str,
+    pub(super) serial: u32,
+    pub(super) silent: bool,
+}
+
+impl To<'_> {
+    pub(super) fn keep(self) -> ReplyTo {
+        ReplyTo { sender: self.sender.into(), serial: self.serial, silent: self.silent }
+    }
+}
+
+impl ReplyTo {
+    pub(super) fn lend(&self) -> To<'_> {
+        To { sender: &self.sender, serial: self.serial, silent: self.silent }
+    }
+}
+
+/// A call that waits.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) id: CallId,
+    pub(super) to: ReplyTo,
+    pub(super) app: Option<AppId>,
+    pub(super) stage: Stage,
+    deadline: BootTime,
+    /// Of its arguments, which the daemon may still have.
+    bytes: usize,
+}
+
+/// What a call waits for.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// What the names in these rules stand for; the lookup that will tell, once it has begun.
+    Names { request: Request<Box<str>>, caller: Rc<Caller>, rules: RulesNumber, run: Option<Run> },
+    /// The daemon's answer, which is the headers or the token alone.
+    Daemon { headers: bool },
+}
 
 #[derive(Default)]
 pub(super) struct Waiting {
-    calls: Mutex<Calls>,
-}
-
-#[derive(Default)]
-struct Calls {
+    calls: Vec<Call>,
     last: CallId,
-    open: HashMap<CallId, Open>,
-}
-
-struct Open {
-    caller: String,
-    app: Option<AppId>,
-    slot: Arc<Slot>,
-}
-
-/// Where the outcome is left for the caller's task.
-#[derive(Default)]
-struct Slot {
-    outcome: Mutex<Option<Outcome>>,
-    settled: Event,
-}
-
-/// A call that waits. Close it by [`Waiting::close`] once its task stops waiting.
-pub(super) struct Call {
-    pub(super) id: CallId,
-    slot: Arc<Slot>,
+    bytes: usize,
+    /// Not later than the first deadline.
+    deadline: Option<BootTime>,
 }
 
 impl Waiting {
-    /// Takes a call in, within the limits.
-    pub(super) fn open(&self, caller: &str, app: Option<&AppId>) -> Result<Call, CallError> {
-        let mut calls = self.lock();
-        let of_connection = calls.open.values().filter(|call| call.caller == caller).count();
-        if of_connection >= PER_CONNECTION {
-            return Err(too_many(format!("of this connection, of which {PER_CONNECTION} may")));
+    /// A number for a call.
+    pub(super) fn number(&mut self) -> CallId {
+        self.last += 1;
+        self.last
+    }
+
+    /// Takes a call in, within the limits, until it ends or the deadline comes.
+    pub(super) fn open(
+        &mut self,
+        id: CallId,
+        to: ReplyTo,
+        app: Option<AppId>,
+        stage: Stage,
+        bytes: usize,
+        deadline: BootTime,
+    ) -> Result<(), CallError> {
+        let too_many = |of_what: String| {
+            let message = format!("too many calls {of_what} wait at a time");
+            Err(CallError::new(ErrorName::LimitsExceeded, message))
+        };
+        let count = |which: &dyn Fn(&Call) -> bool| self.calls.iter().filter(|c| which(c)).count();
+        if count(&|call| call.to.sender == to.sender) >= PER_CONNECTION {
+            return too_many(format!("of this connection, of which {PER_CONNECTION} may,"));
         }
-        let of_application =
-            calls.open.values().filter(|call| app.is_some() && call.app.as_ref() == app).count();
-        if of_application >= PER_APPLICATION {
-            return Err(too_many(format!("for this application, of which {PER_APPLICATION} may")));
+        if app.is_some() && count(&|call| call.app == app) >= PER_APPLICATION {
+            return too_many(format!("for this application, of which {PER_APPLICATION} may,"));
         }
-        calls.last += 1;
-        let id = calls.last;
-        let slot = Arc::new(Slot::default());
-        let open = Open { caller: caller.to_owned(), app: app.cloned(), slot: Arc::clone(&slot) };
-        calls.open.insert(id, open);
-        Ok(Call { id, slot })
-    }
-
-    /// Ends a call with the daemon's answer. One that has ended already is passed over.
-    pub(super) fn settle(&self, id: CallId, outcome: Outcome) {
-        let open = self.lock().open.remove(&id);
-        if let Some(open) = open {
-            open.slot.settle(outcome);
+        if self.calls.len() >= IN_ALL {
+            return too_many(format!("of all connections, of which {IN_ALL} may,"));
         }
-    }
-
-    /// Forgets a call that no longer waits; true where nobody has answered it.
-    pub(super) fn close(&self, call: &Call) -> bool {
-        self.lock().open.remove(&call.id).is_some()
-    }
-
-    /// Ends all calls of a connection that has left the bus.
-    pub(super) fn leave(&self, caller: &str) -> Vec<CallId> {
-        let error = CallError::new(ErrorName::Unavailable, "the caller has left the bus");
-        self.end(&error, |call| call.caller == caller)
-    }
-
-    /// Ends all calls for an application that is gone.
-    pub(super) fn remove(&self, app: &AppId) -> Vec<CallId> {
-        let message = format!("the application {app} is no longer configured");
-        let error = CallError::new(ErrorName::UnknownObject, message);
-        self.end(&error, |call| call.app.as_ref() == Some(app))
-    }
-
-    /// Ends all calls, because tokend does.
-    pub(super) fn stop(&self) {
-        let error = CallError::new(ErrorName::Unavailable, "tokend is stopping");
-        self.end(&error, |_| true);
-    }
-
-    /// Whether a connection has calls that wait.
-    pub(super) fn has(&self, caller: &str) -> bool {
-        self.lock().open.values().any(|call| call.caller == caller)
-    }
-
-    fn end(&self, error: &CallError, which: impl Fn(&Open) -> bool) -> Vec<CallId> {
-        let ended: Vec<_> = self.lock().open.extract_if(|_, call| which(call)).collect();
-        for (_, open) in &ended {
-            open.slot.settle(Err(error.clone()));
+        if self.bytes + bytes > BYTES {
+            return too_many(format!("with arguments of more than {} KiB in all", BYTES / 1024));
         }
-        ended.into_iter().map(|(id, _)| id).collect()
+        self.bytes += bytes;
+        self.deadline = Some(self.deadline.map_or(deadline, |first| first.min(deadline)));
+        self.calls.push(Call { id, to, app, stage, deadline, bytes });
+        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Calls> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
     }
-}
 
-impl Call {
-    /// Waits for the outcome, for so long and no longer.
-    pub(super) async fn outcome(&self, runtime: &SharedRuntime, at_most: Duration) -> Outcome {
-        let mut deadline = pin!(runtime.sleep(at_most));
-        loop {
-            let settled = self.slot.settled.listen();
-            if let Some(outcome) = self.slot.take() {
-                return outcome;
-            }
-            if !first(settled, deadline.as_mut()).await {
-                let waited = at_most.as_secs();
-                let message = format!("tokend has had no answer for {waited} s");
-                return Err(CallError::new(ErrorName::Unavailable, message));
-            }
+    pub(super) fn has(&self, sender: &str) -> bool {
+        self.calls.iter().any(|call| &*call.to.sender == sender)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Call> {
+        self.calls.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Call> {
+        self.calls.iter_mut()
+    }
+
+    /// Takes out the calls that end, in the order in which they came.
+    pub(super) fn take(&mut self, ends: impl Fn(&Call) -> bool) -> Vec<Call> {
+        let ended: Vec<_> = self.calls.extract_if(.., |call| ends(call)).collect();
+        self.bytes -= ended.iter().map(|call| call.bytes).sum::<usize>();
+        if self.calls.is_empty() {
+            self.deadline = None;
         }
-    }
-}
-
-impl Slot {
-    fn settle(&self, outcome: Outcome) {
-        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-        self.settled.notify(1);
+        ended
     }
 
-    fn take(&self) -> Option<Outcome> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-fn too_many(of_what: String) -> CallError {
-    CallError::new(ErrorName::LimitsExceeded, format!("too many calls {of_what} wait at a time"))
-}
-
-/// Waits for either; true where it was `one`.
-async fn first(one: impl Future, mut other: Pin<&mut impl Future>) -> bool {
-    let mut one = pin!(one);
-    poll_fn(|context| {
-        if one.as_mut().poll(context).is_ready() {
-            return Poll::Ready(true);
+    /// Takes out the calls that have waited for too long.
+    pub(super) fn expired(&mut self, now: BootTime) -> Vec<Call> {
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return Vec::new();
         }
-        other.as_mut().poll(context).map(|_| false)
-    })
-    .await
+        let expired = self.take(|call| call.deadline <= now);
+        self.deadline = self.calls.iter().map(|call| call.deadline).min();
+        expired
+    }
+
+    /// When [`Waiting::expired`] is to be asked.
+    pub(super) fn deadline(&self) -> Option<BootTime> {
+        self.deadline
+    }
+
+    /// Gives back the room that only a burst needs.
+    pub(super) fn tidy(&mut self) {
+        self.calls.shrink_to(PER_CONNECTION);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn app(name: &str) -> AppId {
-        name.parse().unwrap()
+    fn app(name: &str) -> Option<AppId> {
+        Some(name.parse().unwrap())
+    }
+
+    fn to(sender: &str) -> ReplyTo {
+        ReplyTo { sender: sender.into(), serial: 1, silent: false }
+    }
+
+    fn open(waiting: &mut Waiting, sender: &str, app: Option<AppId>) -> Result<CallId, CallError> {
+        let (id, stage) = (waiting.number(), Stage::Daemon { headers: false });
+        waiting.open(id, to(sender), app, stage, 0, BootTime(1000)).map(|()| id)
     }
 
     #[test]
     fn a_connection_may_have_64_waiting_calls_and_gets_a_place_back_with_each_answer() {
-        let waiting = Waiting::default();
+        let mut waiting = Waiting::default();
         let calls: Vec<_> =
-            (0..64).map(|_| waiting.open(":1.1", Some(&app("a"))).ok().unwrap()).collect();
-        let refused = waiting.open(":1.1", Some(&app("b"))).err().unwrap();
+            (0..64).map(|_| open(&mut waiting, ":1.1", app("a")).unwrap()).collect();
+        let refused = open(&mut waiting, ":1.1", app("b")).unwrap_err();
         assert_eq!(refused.name, ErrorName::LimitsExceeded);
-        assert!(waiting.open(":1.2", Some(&app("a"))).is_ok());
-        waiting.settle(calls[0].id, Ok(Answer::Done));
-        assert!(waiting.open(":1.1", None).is_ok());
-        assert!(waiting.close(&calls[1]));
-        assert!(waiting.open(":1.1", None).is_ok());
+        assert!(refused.message.contains("64"), "{}", refused.message);
+        assert!(open(&mut waiting, ":1.2", app("a")).is_ok());
+        assert_eq!(waiting.take(|call| call.id == calls[0]).len(), 1);
+        assert!(open(&mut waiting, ":1.1", None).is_ok());
     }
 
     #[test]
-    fn an_application_may_have_256_waiting_calls() {
-        let waiting = Waiting::default();
+    fn an_application_may_have_256_waiting_calls_and_all_together_4096() {
+        let mut waiting = Waiting::default();
         for i in 0..256 {
-            assert!(waiting.open(&format!(":1.{}", i / 32), Some(&app("a"))).is_ok());
+            assert!(open(&mut waiting, &format!(":1.{}", i / 32), app("a")).is_ok());
         }
-        let refused = waiting.open(":1.99", Some(&app("a"))).err().unwrap();
+        let refused = open(&mut waiting, ":1.99", app("a")).unwrap_err();
+        assert!(refused.message.contains("256"), "{}", refused.message);
+        for i in 256..4096 {
+            let app = app(&format!("a{}", i / 256));
+            assert!(open(&mut waiting, &format!(":1.{}", i / 32), app).is_ok(), "{i}");
+        }
+        let refused = open(&mut waiting, ":1.999", app("z")).unwrap_err();
+        assert!(refused.message.contains("4096"), "{}", refused.message);
         assert_eq!(refused.name, ErrorName::LimitsExceeded);
-        assert!(waiting.open(":1.99", Some(&app("b"))).is_ok());
-        assert!(waiting.open(":1.99", None).is_ok());
     }
 
     #[test]
-    fn a_connection_that_leaves_takes_its_calls_along_and_nobody_elses() {
-        let waiting = Waiting::default();
-        let first = waiting.open(":1.1", Some(&app("a"))).ok().unwrap();
-        let second = waiting.open(":1.2", Some(&app("a"))).ok().unwrap();
-        assert_eq!(waiting.leave(":1.1"), [first.id]);
-        assert!(!waiting.has(":1.1") && waiting.has(":1.2"));
-        assert!(!waiting.close(&first));
-        assert_eq!(waiting.remove(&app("a")), [second.id]);
+    fn the_arguments_of_waiting_calls_are_bounded_in_bytes() {
+        let mut waiting = Waiting::default();
+        let open = |waiting: &mut Waiting, i: usize| {
+            let (id, stage) = (waiting.number(), Stage::Daemon { headers: false });
+            let deadline = BootTime(1000);
+            waiting.open(id, to(&format!(":1.{i}")), app("a"), stage, 8192, deadline)
+        };
+        for i in 0..64 {
+            open(&mut waiting, i).unwrap();
+        }
+        let refused = open(&mut waiting, 64).unwrap_err();
+        assert_eq!(refused.name, ErrorName::LimitsExceeded);
+        waiting.take(|call| &*call.to.sender == ":1.3");
+        open(&mut waiting, 64).unwrap();
     }
 
     #[test]
     fn a_call_that_nobody_answers_ends_all_the_same() {
-        let waiting = Waiting::default();
-        let call = waiting.open(":1.1", None).ok().unwrap();
-        let outcome = zbus::block_on(async {
-            call.outcome(&SharedRuntime::current().unwrap(), Duration::ZERO).await
-        });
-        assert_eq!(outcome.unwrap_err().name, ErrorName::Unavailable);
-        assert!(waiting.close(&call), "the daemon is to be told");
+        let mut waiting = Waiting::default();
+        let mut until = |deadline| {
+            let (id, stage) = (waiting.number(), Stage::Daemon { headers: false });
+            waiting.open(id, to(":1.1"), None, stage, 0, BootTime(deadline)).unwrap();
+            id
+        };
+        let (later, first) = (until(900), until(500));
+        assert_eq!(waiting.deadline(), Some(BootTime(500)));
+        assert!(waiting.expired(BootTime(499)).is_empty());
+        assert_eq!(waiting.expired(BootTime(500))[0].id, first);
+        assert_eq!(waiting.deadline(), Some(BootTime(900)));
+        assert_eq!(waiting.expired(BootTime(2000))[0].id, later);
+        assert!(waiting.is_empty() && waiting.deadline().is_none());
     }
 
     #[test]
     fn the_safety_net_lies_behind_the_daemons_own_limit_and_before_that_of_dbus_libraries() {
         let beyond = SAFETY_NET - crate::lifecycle::PATIENCE;
         assert!(!beyond.is_zero() && beyond < Duration::from_secs(1));
-    }
-
-    #[test]
-    fn an_answer_that_comes_before_the_caller_waits_is_kept() {
-        let waiting = Waiting::default();
-        let call = waiting.open(":1.1", None).ok().unwrap();
-        waiting.settle(call.id, Ok(Answer::Done));
-        waiting.settle(call.id, Err(CallError::new(ErrorName::Storage, "too late")));
-        let outcome = zbus::block_on(async {
-            call.outcome(&SharedRuntime::current().unwrap(), Duration::ZERO).await
-        });
-        assert!(matches!(outcome, Ok(Answer::Done)));
-        assert!(!waiting.close(&call));
     }
 }

@@ -118,9 +118,8 @@ pub(super) fn labels(
     for entry in entries? {
         let place = entry.place.clone();
         let Some(label) = accept(sheet, Some(entry), label) else { continue };
-        if !access::label_can_match(&label) {
-            let found = format!("\"{label}\" is no label of AppArmor's enforce mode");
-            warnings.push(sheet.remark(&place, &format!("{found}: matches nobody")));
+        if let Some(remark) = access::label_remark(&label) {
+            warnings.push(sheet.remark(&place, &format!("\"{label}\" {remark}")));
         }
         labels.push(label);
     }

@@ -249,6 +249,11 @@ impl Raw {
         Ok(self.serial)
     }
 
+    /// Sends bytes as they are.
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes)
+    }
+
     /// Sends it and waits for the answer.
     pub fn ask(&mut self, message: &Message) -> io::Result<Received> {
         let serial = self.send(message)?;

@@ -111,11 +111,19 @@ fn callers(rules: &Rules) -> (Level, String) {
         .filter_map(|(what, list)| Some(format!("{what} {}", listed(&list?))))
         .collect();
     let message = format!("root, and callers {}", lists.join(", and "));
+    let mut names = users.iter().chain(groups).flatten();
+    if names.any(|name| name.number().or(name.id) == Some(NOBODY)) {
+        let meaning = "65534 is every user or group that has no number here, whoever it is";
+        return (Level::Warning, format!("{message}; {meaning}"));
+    }
     if somebody {
         return (Level::Ok, message);
     }
     (Level::Warning, format!("root only, for this matches nobody: {message}"))
 }
+
+/// What the kernel shows of each user and group that a namespace has no number for.
+const NOBODY: u32 = 65_534;
 
 fn listed(names: &[String]) -> String {
     if names.is_empty() { "(none)".to_owned() } else { names.join(" or ") }
@@ -191,6 +199,20 @@ mod tests {
         let wanted = "root, and callers of the users cinema (990) or 1001, and of the groups \
                       ghosts (unknown) or players (7), and with the labels User::App::cinema";
         assert_eq!(callers(&rules), (Level::Ok, wanted.to_owned()));
+    }
+
+    #[test]
+    fn the_number_that_stands_for_everybody_without_one_is_warned_about() {
+        for list in [vec![named("nobody", Some(65_534))], vec![named("65534", Some(65_534))]] {
+            for rules in [
+                Rules { users: Some(list.clone()), ..Rules::default() },
+                Rules { groups: Some(list.clone()), ..Rules::default() },
+            ] {
+                let (level, message) = callers(&rules);
+                assert_eq!(level, Level::Warning);
+                assert!(message.contains("65534 is every user"), "{message}");
+            }
+        }
     }
 
     #[test]

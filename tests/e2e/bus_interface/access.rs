@@ -4,7 +4,9 @@
 use std::fs;
 use std::sync::Arc;
 
-use tokend::bus::Snapshot;
+use tokend::access::{Name, Rules};
+use tokend::bus::{Answer, BusCommand, Snapshot};
+use tokend::view::Face;
 
 use crate::bus_rig::*;
 
@@ -74,6 +76,52 @@ fn reload_and_forget_are_denied_to_strangers() {
     rig.silence();
 }
 
+fn only(user: &str) -> Arc<Face> {
+    // The number that a name had when the configuration was read decides nothing.
+    let name = Name { text: user.into(), id: Some(NOBODY) };
+    let access = Rules { users: Some(vec![name]), groups: None, labels: None };
+    Arc::new(Face { access, ..face() })
+}
+
+#[test]
+fn a_name_means_whoever_has_it_when_the_caller_is_identified() {
+    if !as_root() {
+        return;
+    }
+    let rig = Rig::with(ready());
+    let call = [DEST, CINEMA, APPLICATION1, "GetToken", "u", "0"];
+    let daemon = 1;
+    rig.snapshot.set_face(&app("cinema"), only("daemon"));
+    let (good, text) = rig.bus.call_as(daemon, &call);
+    assert!(good && text.contains("the-token"), "{text}");
+    let (good, text) = rig.bus.call_as(NOBODY, &call);
+    assert!(!good && text.contains("DBus.Error.AccessDenied"), "{text}");
+    rig.snapshot.set_face(&app("cinema"), only("nobody"));
+    assert!(rig.bus.call_as(NOBODY, &call).0);
+    assert!(!rig.bus.call_as(daemon, &call).0);
+    rig.snapshot.set_face(&app("cinema"), only("no-such-name-here"));
+    assert!(!rig.bus.call_as(NOBODY, &call).0);
+}
+
+#[test]
+fn who_may_reload_is_judged_by_the_users_in_force() {
+    if !as_root() {
+        return;
+    }
+    let rig = Rig::start();
+    rig.snapshot.set_reload_users(vec![Name { text: "nobody".into(), id: None }]);
+    let reload = [DEST, MANAGER, MANAGER1, "Reload"];
+    let (bus, calls) = (&rig.bus, reload);
+    std::thread::scope(|scope| {
+        let reloading = scope.spawn(move || bus.call_as(NOBODY, &calls));
+        let result = Ok(Answer::Done);
+        rig.tokend.send(BusCommand::Answer { call: rig.call(), result });
+        assert!(reloading.join().unwrap().0);
+    });
+    rig.snapshot.set_reload_users(Vec::new());
+    assert!(!rig.bus.call_as(NOBODY, &reload).0);
+}
+
 #[test]
 fn the_policy_file_lets_everyone_send_and_only_the_services_user_own_the_name() {
     if !as_root() {
@@ -91,6 +139,8 @@ fn the_policy_file_lets_everyone_send_and_only_the_services_user_own_the_name() 
     let file = fs::read_to_string(file).unwrap();
     let policies = file.split_once("<busconfig>").unwrap().1.split_once("</busconfig>").unwrap().0;
     assert!(policies.contains(r#"user="tokend""#));
+    // Whatever the bus allows by default.
+    let system = system.replace(r#"<deny own="*"/>"#, r#"<allow own="*"/>"#);
     let policy = format!("{system}{}", policies.replace(r#"user="tokend""#, r#"user="root""#));
     let bus = PrivateBus::start(&policy);
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The standard errors.
 
+use std::fs;
+use std::os::fd::AsFd as _;
+
 use crate::bus_rig::*;
 
 fn standard(name: &str) -> String {
@@ -61,4 +64,26 @@ fn an_unknown_interface_or_property_is_told_apart() {
     };
     assert_eq!(get("tv.tokend.Nonsense", "State"), standard("UnknownInterface"));
     assert_eq!(get(APPLICATION1, "Nonsense"), standard("UnknownProperty"));
+}
+
+#[test]
+fn descriptors_that_callers_send_are_closed() {
+    let rig = Rig::start();
+    let client = rig.client();
+    let dir = tempfile::tempdir().unwrap();
+    let file = fs::File::create(dir.path().join("own")).unwrap();
+    // The bus thread is one of this process.
+    let own = dir.path().join("own");
+    let open = || {
+        let entries = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        entries.filter(|entry| fs::read_link(entry.path()).is_ok_and(|to| to == own)).count()
+    };
+    let before = open();
+    for _ in 0..50 {
+        let body = (zbus::Fd::from(file.as_fd()), 0u32);
+        let refused = client.call::<()>(CINEMA, APPLICATION1, "GetToken", &body).unwrap_err();
+        assert_eq!(refused.0, standard("InvalidArgs"));
+    }
+    rig.silence();
+    assert_eq!(open(), before, "they are open here");
 }

@@ -2,10 +2,13 @@
 //! Calls that wait: nothing else waits for them, they are limited, and they end.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::Pin;
 
-use tokend::bus::{BusCommand, BusEvent};
+use futures_core::Stream as _;
+use tokend::bus::{Answer, BusCommand, BusEvent};
 use tokend::view::{CallError, ErrorName};
-use zbus::{OwnedVariant, Variant};
+use zbus::{MessageStream, OwnedVariant, Variant};
 
 use crate::bus_rig::*;
 
@@ -126,6 +129,94 @@ fn a_caller_that_has_left_before_it_was_looked_up_leaves_nothing_behind() {
         }
     }
     assert!(waiting.join().unwrap().is_err());
+}
+
+#[test]
+fn calls_that_want_no_reply_are_read_past_unless_they_act() {
+    let rig = Rig::start();
+    let client = rig.client();
+    let send = |path: &str, interface: &str, member: &str| {
+        let call = zbus::Message::method_call(path, member)
+            .destination("tv.tokend")
+            .interface(interface)
+            .with_flags(zbus::message::Flags::NO_REPLY_EXPECTED)
+            .build(&());
+        zbus::block_on(client.0.send(&call.unwrap())).unwrap();
+    };
+    send(CINEMA, APPLICATION1, "GetToken");
+    send(MANAGER, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects");
+    client.get_all(CINEMA, APPLICATION1);
+    rig.silence();
+    if rustix::process::geteuid().is_root() {
+        send(MANAGER, MANAGER1, "Reload");
+        let BusEvent::Reload { call, .. } = rig.event() else { panic!("nothing is reloaded") };
+        rig.tokend.send(BusCommand::Answer { call, result: Ok(Answer::Done) });
+    }
+}
+
+#[test]
+fn reloads_that_come_while_one_is_under_way_are_answered_by_one_more() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not root: root cannot be played");
+        return;
+    }
+    let rig = Rig::start();
+    let done = |call| BusCommand::Answer { call, result: Ok(Answer::Done) };
+    let first =
+        rig.client().in_background(|client| client.call::<()>(MANAGER, MANAGER1, "Reload", &()));
+    let BusEvent::Reload { call, .. } = rig.event() else { panic!() };
+    let later: Vec<_> = (0..5).map(|_| rig.client()).collect();
+    let later: Vec<_> = later
+        .iter()
+        .map(|client| {
+            let reload = zbus::Message::method_call(MANAGER, "Reload")
+                .destination("tv.tokend")
+                .interface(MANAGER1)
+                .build(&())
+                .unwrap();
+            let messages = MessageStream::from(&client.0);
+            zbus::block_on(client.0.send(&reload)).unwrap();
+            // It has come: what the same connection asks after it is answered.
+            client.get_all(MANAGER, MANAGER1);
+            (messages, reload.primary_header().serial_num())
+        })
+        .collect();
+    rig.silence();
+    rig.tokend.send(done(call));
+    assert_eq!(first.join().unwrap(), Ok(()));
+    let BusEvent::Reload { call, .. } = rig.event() else { panic!() };
+    rig.tokend.send(done(call));
+    for (mut messages, serial) in later {
+        loop {
+            let next = poll_fn(|context| Pin::new(&mut messages).poll_next(context));
+            let message = zbus::block_on(next).expect("an answer comes").unwrap();
+            if message.header().reply_serial() == Some(serial) {
+                assert_eq!(message.message_type(), zbus::message::Type::MethodReturn);
+                break;
+            }
+        }
+    }
+    rig.silence();
+}
+
+#[test]
+fn a_call_may_leave_the_interface_out() {
+    let rig = Rig::with(ready());
+    let client = rig.client();
+    let call = client.0.call_method(Some("tv.tokend"), CINEMA, None::<&str>, "GetToken", &0u32);
+    let (token, _): (String, u32) = zbus::block_on(call).unwrap().body().deserialize().unwrap();
+    assert_eq!(token, "the-token");
+}
+
+#[test]
+fn a_token_or_a_code_that_is_too_long_is_invalid_for_one_who_may() {
+    let rig = Rig::with(ready());
+    for (token, code) in [("x".repeat(8193), String::new()), ("x".into(), "y".repeat(257))] {
+        let (name, message) = rig.client().replace_token(&token, &code).unwrap_err();
+        assert_eq!(name, "org.freedesktop.DBus.Error.InvalidArgs");
+        assert!(message.contains("longer than"), "{message}");
+    }
+    rig.silence();
 }
 
 /// GetToken, whose reply nobody will read.

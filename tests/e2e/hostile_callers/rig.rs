@@ -80,6 +80,11 @@ impl Rig {
     /// The daemon's private memory in KiB. All that callers have asked before has been answered.
     pub fn memory(&self) -> u64 {
         self.others_are_served();
+        self.anonymous()
+    }
+
+    /// The same, at this moment.
+    pub fn anonymous(&self) -> u64 {
         status(self.tokend.id(), "RssAnon:")
     }
 

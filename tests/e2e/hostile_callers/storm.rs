@@ -7,9 +7,8 @@ use crate::support::bus::Bus;
 use crate::support::player::Player;
 use crate::support::raw::{ERROR, Message, RETURN, Raw};
 
-/// What the daemon may hold more after a storm: the most that its calls in flight take at a time,
-/// of which the allocator gives back what it likes.
-const BOUND_KIB: u64 = 24 << 10;
+/// What the daemon may hold more right after a storm, in KiB, before it gives back what it can.
+const BOUND_KIB: u64 = 2048;
 /// Calls in flight from one connection.
 const CALLS: usize = 10_000;
 

@@ -3,6 +3,8 @@
 //! the journal's socket, and insists on both. `systemd-socket-activate` gives it the one, and a
 //! mount namespace of its own the other, which leads to us. Only root can make that.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::thread;
 
@@ -47,7 +49,13 @@ impl Bus {
         let listening = output.wait_for(0, BOUND, |line| line.starts_with("Listening"));
         // The first connection is what starts it.
         match listening.map(|_| Raw::connect(bus.address())) {
-            Some(Ok(_)) => Ok(bus),
+            Some(Ok(_)) => {
+                // systemd-socket-activate lets nobody else connect.
+                let everyone = fs::Permissions::from_mode(0o666);
+                fs::set_permissions(&socket, everyone)
+                    .map_err(|error| Failure::new("cannot open the bus to others", error))?;
+                Ok(bus)
+            }
             _ => Err(Failure::new("dbus-broker does not start", output.text(0))),
         }
     }
