@@ -70,7 +70,7 @@ fn an_unknown_interface_or_property_is_told_apart() {
 fn descriptors_that_callers_send_are_closed() {
     let rig = Rig::start();
     let client = rig.client();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = crate::support::scratch("tokend-test-").unwrap();
     let file = fs::File::create(dir.path().join("own")).unwrap();
     // The bus thread is one of this process.
     let own = dir.path().join("own");
