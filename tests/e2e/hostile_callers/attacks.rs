@@ -230,15 +230,15 @@ fn connections_that_leave_in_the_middle_of_a_message_drown_nobody() {
     on_each_bus("churn-half", &[3]);
 }
 
+/// One connection that never stops sending. Not on dbus-broker: it takes messages in faster than it
+/// hands them on, keeps up to 512 MiB of them, and the honest call stands in line behind those.
 #[test]
 fn calls_that_want_no_reply_cost_the_others_nothing() {
-    on_each_bus("silent", &[1]);
+    survives(&Rig::start(), "silent", 1);
 }
 
 #[test]
 fn calls_whose_replies_nobody_reads_drown_nobody() {
-    // Not on dbus-broker: it takes calls in faster than a program that is built without optimization
-    // answers them, and the honest call stands in line behind all that it holds.
     survives(&Rig::start(), "never-reads", 1);
 }
 
