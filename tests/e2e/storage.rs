@@ -9,6 +9,7 @@ use std::thread;
 
 use crate::support::BOUND;
 use crate::support::authority::{Endpoint, Fault, Gate};
+use crate::support::child::Start;
 use crate::support::player::{Change, Player};
 use crate::support::scene::{CINEMA, Scene};
 
@@ -306,8 +307,7 @@ fn nothing_is_registered_while_the_disk_is_full() {
 #[test]
 fn a_file_size_limit_is_found_before_a_registration_and_ends_no_process() {
     let mut scene = Scene::new();
-    let limit = ["prlimit", "--fsize=32768", "--"].map(Into::into);
-    scene.device.set_runner(limit.to_vec());
+    scene.device.set_start(Start { largest_file: Some(32_768), ..Start::default() });
     let (mut tokend, player) = scene.start();
     assert_storage_error(&player, CINEMA, "64 KiB");
     assert_eq!(scene.authority.count(Endpoint::Register), 0);

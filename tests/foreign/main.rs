@@ -17,4 +17,5 @@ mod dbus_reference;
 mod device_data;
 mod man_pages;
 mod sequences;
+mod user_namespace;
 mod watch;

@@ -43,6 +43,8 @@ pub struct Start {
     pub directory: Option<PathBuf>,
     /// Whether a crash leaves a core file, if the program lets it.
     pub core_files: bool,
+    /// No file may become larger, in bytes (RLIMIT_FSIZE).
+    pub largest_file: Option<u64>,
 }
 
 impl Start {
@@ -52,6 +54,9 @@ impl Start {
         }
         if self.core_files {
             between::leaves_core_files(command);
+        }
+        if let Some(bytes) = self.largest_file {
+            between::writes_at_most(command, bytes);
         }
         if let Some(user) = self.user {
             becomes(command, user, &[]);
@@ -207,6 +212,13 @@ fn wait_for(handle: &OwnedFd, timeout: Option<&Timespec>) -> bool {
             other => return other.is_ok_and(|ready| ready > 0),
         }
     }
+}
+
+/// Whether all these programs can be called by their names.
+pub fn are_in_path(programs: &[&str]) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &&str| env::split_paths(&path).any(|dir| dir.join(name).is_file());
+    programs.iter().all(is_there)
 }
 
 /// The path of a helper program.

@@ -184,8 +184,8 @@ fn survives(rig: &Rig, attack: &str, processes: usize) {
 /// On dbus-daemon, and on dbus-broker if it is installed and we are root.
 fn on_each_bus(attack: &str, processes: &[usize]) {
     let mut buses = vec![Bus::start().unwrap()];
-    let broker = child::find("dbus-broker-launch", "dbus-broker").is_ok();
-    if broker && can_act_as_others() {
+    let needed = ["dbus-broker-launch", "systemd-socket-activate", "unshare", "mount"];
+    if can_act_as_others() && child::are_in_path(&needed) {
         buses.push(Bus::start_broker().unwrap());
     } else {
         eprintln!("not tried on dbus-broker: that takes root and the package dbus-broker");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a child does between fork and exec: it becomes another user, may leave core files, or takes a
+//! What a child does between fork and exec: it becomes another user, gets other limits, or takes a
 //! terminal.
 //!
 //! This file is set apart for its `unsafe`. The standard library can only do such things by
@@ -40,6 +40,12 @@ pub fn leaves_core_files(command: &mut Command) {
         unsafe { signal::signal(signal::Signal::SIGQUIT, signal::SigHandler::SigDfl) }?;
         Ok(setrlimit(Resource::Core, Rlimit { current: None, maximum: None })?)
     });
+}
+
+/// No file that it writes may become larger than so many bytes.
+pub fn writes_at_most(command: &mut Command, bytes: u64) {
+    let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    before_exec(command, move || Ok(setrlimit(Resource::Fsize, limit)?));
 }
 
 /// It leads a session whose terminal is its standard input.

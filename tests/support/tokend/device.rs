@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::super::authority::Authority;
+use super::super::child::Start;
 use super::super::lines::Lines;
 use super::super::{Failure, bus::Bus, scratch};
 use super::notify::Notifications;
@@ -73,6 +74,11 @@ impl Device {
     /// From now on every run goes through this, as `strace -o LOG`; empty: nothing any more.
     pub fn set_runner(&mut self, runner: Vec<OsString>) {
         self.program.runner = runner;
+    }
+
+    /// From now on every run starts so.
+    pub fn set_start(&mut self, start: Start) {
+        self.program.start = start;
     }
 
     /// `--config`.
