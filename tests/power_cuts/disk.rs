@@ -3,6 +3,7 @@
 //!
 //! The model knows what POSIX promises, and takes nothing for granted beyond it:
 //! - data that was not fsynced is there up to any length, or the rest of its length reads as zeros;
+//!   over old data it is there up to any length, and the file has the old length or the new one;
 //! - of the changes to the directory since its last fsync any may have come through, in every
 //!   combination; of a rename, both names or the new one alone may be there, but never neither.
 
@@ -16,7 +17,10 @@ use super::world::Files;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Create(String),
-    Append(String, Vec<u8>),
+    /// Opened to be written over from its beginning.
+    Rewind(String),
+    Write(String, Vec<u8>),
+    SetLength(String, usize),
     Sync(String),
     Rename(String, String),
     Remove(String),
@@ -43,9 +47,18 @@ fn change(line: &Line, state: &Path) -> Option<Change> {
         }
         "openat" => {
             assert!(!line.flags.contains("O_TRUNC"), "{line:?}");
-            return None;
+            if !line.flags.contains("O_WRONLY") {
+                return None;
+            }
+            assert!(line.paths[0] == state, "{line:?}");
+            Change::Rewind(text(0))
         }
-        "write" => Change::Append(file(), line.texts[0][..result].to_vec()),
+        "write" => Change::Write(file(), line.texts[0][..result].to_vec()),
+        "ftruncate" => {
+            let last = line.flags.rsplit(", ").next().unwrap_or_default();
+            let length = last.trim_end().trim_end_matches(')');
+            Change::SetLength(file(), length.parse().expect("a length"))
+        }
         "fsync" if line.paths[0] == state => Change::SyncDirectory,
         "fsync" => Change::Sync(file()),
         "renameat" => {
@@ -67,6 +80,8 @@ fn change(line: &Line, state: &Path) -> Option<Change> {
 struct Inode {
     durable: Vec<u8>,
     content: Vec<u8>,
+    /// Where the next write goes to.
+    at: usize,
 }
 
 /// A name, and what it stands for from now on.
@@ -86,8 +101,7 @@ impl Disk {
     /// A disk on which these files lie for long.
     pub(crate) fn new(files: &Files) -> Self {
         let contents = files.values();
-        let inode =
-            |content: &Vec<u8>| Inode { durable: content.clone(), content: content.clone() };
+        let inode = |it: &Vec<u8>| Inode { durable: it.clone(), content: it.clone(), at: it.len() };
         let names: BTreeMap<_, _> = files.keys().cloned().zip(0..).collect();
         Self {
             inodes: contents.map(inode).collect(),
@@ -100,11 +114,21 @@ impl Disk {
     pub(crate) fn apply(&mut self, change: &Change) {
         match change {
             Change::Create(name) => {
-                self.inodes.push(Inode { durable: Vec::new(), content: Vec::new() });
+                self.inodes.push(Inode { durable: Vec::new(), content: Vec::new(), at: 0 });
                 let inode = self.inodes.len() - 1;
                 self.enter(vec![vec![(name.clone(), Some(inode))]]);
             }
-            Change::Append(name, data) => self.inode(name).content.extend(data),
+            Change::Rewind(name) => self.inode(name).at = 0,
+            Change::Write(name, data) => {
+                let inode = self.inode(name);
+                let end = inode.at + data.len();
+                if inode.content.len() < end {
+                    inode.content.resize(end, 0);
+                }
+                inode.content[inode.at..end].copy_from_slice(data);
+                inode.at = end;
+            }
+            Change::SetLength(name, length) => self.inode(name).content.resize(*length, 0),
             Change::Sync(name) => {
                 let inode = self.inode(name);
                 inode.durable.clone_from(&inode.content);
@@ -179,10 +203,26 @@ impl Disk {
 
 impl Inode {
     /// What may be found of it: each part of it that is longer than what was fsynced, with or
-    /// without zeros up to its full length. Not every length: each 16th, and the last ones.
+    /// without zeros up to its full length; if old data was written over, each part of the new
+    /// with the rest of the old, in both lengths. Not every length: each 16th, and the last ones; of
+    /// a file whose content nobody reads, the room for another, some.
     fn contents(&self) -> BTreeSet<Vec<u8>> {
         let (durable, full) = (self.durable.len(), self.content.len());
-        let lengths = (durable..=full).filter(|length| length % 16 == 0 || full - length < 2);
+        let step = if durable.max(full) < 8192 { 16 } else { 8192 };
+        if !self.content.starts_with(&self.durable) {
+            let lengths = (0..=full).filter(|length| length % (step / 16 * 4).max(64) == 0);
+            let mixed = |length: usize| {
+                let mut old = self.durable.clone();
+                old.resize(durable.max(full), 0);
+                old[..length].copy_from_slice(&self.content[..length]);
+                [old[..full].to_vec(), old[..durable.max(length)].to_vec()]
+            };
+            return lengths
+                .flat_map(mixed)
+                .chain([self.content.clone(), self.durable.clone()])
+                .collect();
+        }
+        let lengths = (durable..=full).filter(|length| length % step == 0 || full - length < 2);
         let torn = |length: usize| {
             let cut = self.content[..length].to_vec();
             let mut zeros = cut.clone();

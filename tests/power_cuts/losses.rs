@@ -60,7 +60,7 @@ fn stretches(recording: &Recording) -> Vec<Stretch> {
 
 fn name(change: &Change) -> String {
     match change {
-        Change::Append(name, data) => format!("Append({name:?}, {} bytes)", data.len()),
+        Change::Write(name, data) => format!("Write({name:?}, {} bytes)", data.len()),
         other => format!("{other:?}"),
     }
 }
