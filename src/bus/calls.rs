@@ -65,7 +65,7 @@ impl Service {
     /// Lets a caller in or not, before anything is said about a token.
     pub(super) fn admit(&mut self, request: Request<&str>, to: To<'_>, now: BootTime) {
         let Some(known) = self.callers.get(to.sender) else {
-            return self.hold(request, to, now);
+            return self.hold(request, to);
         };
         let caller = Rc::clone(&known.caller);
         let state = self.snapshot.read();
@@ -95,13 +95,12 @@ impl Service {
     }
 
     /// Keeps a call until the bus has said who calls.
-    fn hold(&mut self, request: Request<&str>, to: To<'_>, now: BootTime) {
+    fn hold(&mut self, request: Request<&str>, to: To<'_>) {
         if let Err(why) = self.side.who(to.sender) {
             let message = format!("the bus does not say who calls: {why}");
             return refuse(&mut self.main, to, &refusal(ErrorName::Unavailable, message));
         }
         self.held.push_back(Held { to: to.keep(), request: request.keep() });
-        self.tidy_later(now);
     }
 
     /// The bus has said who a connection is: its calls go on, in their order.

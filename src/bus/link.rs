@@ -142,6 +142,11 @@ impl Link {
         Ok(())
     }
 
+    /// Whether a burst has left more room than is kept.
+    pub(super) fn is_swollen(&self) -> bool {
+        self.out.capacity() > KEPT
+    }
+
     /// Gives back the room that only a burst needs.
     pub(super) fn tidy(&mut self) {
         self.out.shrink_to(KEPT);

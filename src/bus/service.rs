@@ -173,6 +173,9 @@ impl Service {
             let told = self.side.lost(&error);
             self.told(told, now);
         }
+        if self.main.is_swollen() || !self.held.is_empty() {
+            self.tidy_later(now);
+        }
         let deadline = self.deadline();
         let more = !self.is_full();
         let mut fds = [
@@ -298,6 +301,9 @@ impl Service {
 
     /// What the bus has said of connections.
     fn told(&mut self, told: Vec<Told>, now: BootTime) {
+        if !told.is_empty() {
+            self.tidy_later(now);
+        }
         for told in told {
             match told {
                 Told::Who(name, caller) => {

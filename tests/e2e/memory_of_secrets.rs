@@ -95,14 +95,15 @@ fn what_the_server_says_of_a_reported_token_is_gone_and_so_is_the_token_once_the
     home.authority.always(Endpoint::Token, Fault::html(500));
     home.authority.next(Endpoint::Token, answers);
     let changes = player.watch(CINEMA);
-    player.replace_token(CINEMA, &token, "").unwrap_err();
-    // It may be good elsewhere.
-    assert_eq!(player.get_token(CINEMA, 0).unwrap().0, token);
+    let waiting = player.start_replace_token(CINEMA, &token);
     home.authority.wait_until("three tries", |log| log.count(Endpoint::Token) >= 4);
     changes.wait_for(|change| change.get::<u64>("RetryAt").is_some());
+    // It may be good elsewhere.
+    assert_eq!(player.get_token(CINEMA, 0).unwrap().0, token);
     Secrets::new().with("what the server said", &canary).assert_gone(tokend.id());
 
     home.authority.end_faults();
+    drop(waiting);
     changes.wait_for(|change| change.get::<u64>("TokenNumber") == Some(2));
     Secrets::new()
         .with("the rejected token", &token)

@@ -85,6 +85,19 @@ impl Player {
         self.call(&path_of(application), APPLICATION, "ReplaceToken", &(rejected, code))
     }
 
+    /// Reports a token, and returns at once.
+    pub fn start_replace_token(
+        &self,
+        application: &str,
+        rejected: &str,
+    ) -> Receiver<Served<String>> {
+        let (answers, receiver) = mpsc::channel();
+        let player = self.clone();
+        let (application, rejected) = (application.to_owned(), rejected.to_owned());
+        thread::spawn(move || answers.send(player.replace_token(&application, &rejected, "")));
+        receiver
+    }
+
     /// Makes `count` calls of `GetToken` at once over this one connection, and returns at once: the
     /// answers come in the order in which the daemon gives them.
     pub fn start_get_token(

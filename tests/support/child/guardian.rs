@@ -19,7 +19,8 @@ while read -r sign group; do
     -) groups="${groups%% $group *} ${groups#* $group }" ;;
     esac
 done
-for group in $groups; do kill -KILL -- "-$group"; done
+# Not kill -KILL -- "-$group": dash takes -- for a number there.
+for group in $groups; do kill -s KILL -- "-$group"; done
 "#;
 
 static INPUT: LazyLock<Mutex<PipeWriter>> = LazyLock::new(|| {

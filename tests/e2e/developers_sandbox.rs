@@ -15,7 +15,7 @@ use crate::support::BOUND;
 use crate::support::child::{self, Child};
 use crate::support::client::Client;
 use crate::support::lines::Lines;
-use crate::support::player::Player;
+use crate::support::player::{Change, Player};
 use crate::support::scene::CINEMA;
 
 /// The example of this build; `cargo test --test` alone does not build it.
@@ -144,9 +144,16 @@ fn an_early_end_of_the_token_and_a_slow_server_cost_one_replacement_each() {
 #[test]
 fn a_client_that_is_unknown_is_unavailable_and_known_again_afterwards() {
     let sandbox = Sandbox::start();
-    sandbox.expect("revoke", Some(401), UNAVAILABLE);
+    let changes = sandbox.player.watch(CINEMA);
+    sandbox.play("revoke");
+    let (answered, token) = sandbox.call_api();
+    assert_eq!(answered, Some(401));
+    let waiting = sandbox.player.start_replace_token(CINEMA, &token);
+    let error = |change: &Change| change.get::<(String, String)>("LastError");
+    changes.wait_for(|change| error(change).is_some_and(|(name, _)| name == UNAVAILABLE));
     assert_eq!(sandbox.state(), "ready", "the reported token may be good elsewhere");
     sandbox.recover();
+    assert_ne!(waiting.recv_timeout(BOUND).unwrap().unwrap().0, token);
 }
 
 #[test]
