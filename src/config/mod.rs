@@ -25,7 +25,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, FaultKind, Faults};
 pub use names::user_id;
 pub use statement::{Statement, StatementError, read_statement};
 pub(crate) use trust::judge as judge_opened;

@@ -30,6 +30,8 @@ pub(super) struct Keeper {
     store: Option<Store>,
     /// The device's identity, once the store has said what it is.
     identity: Option<String>,
+    /// Why the configuration gives none, as anybody may read it.
+    identity_fault: Option<String>,
     /// It is not on the disk yet: a random one would be another after a restart.
     identity_unsaved: bool,
     /// Configured by a file that is faulty: not removed.
@@ -52,6 +54,7 @@ impl Keeper {
             source: Arc::new(Mutex::new(source)),
             store: None,
             identity: None,
+            identity_fault: None,
             identity_unsaved: false,
             faulty,
             said: Map::new(),
@@ -98,7 +101,9 @@ impl Keeper {
         let id = match stored {
             Some(id) => id,
             None => {
-                let decided = device::identity(root, overrides).map_err(|error| chain(&error))?;
+                let decided = device::identity(root, overrides);
+                self.identity_fault = decided.as_ref().err().and_then(|e| e.without_values());
+                let decided = decided.map_err(|error| chain(&error))?;
                 let origin = decided.origin();
                 log::info!("the device identifier is decided permanently, from {origin}");
                 if let Some(weakness) = decided.weakness() {
@@ -137,6 +142,11 @@ impl Keeper {
 
     pub(super) fn identity(&self) -> Option<&str> {
         self.identity.as_deref()
+    }
+
+    /// What is wrong with the configured identity while none is stored.
+    pub(super) fn identity_fault(&self) -> Option<&str> {
+        self.identity_fault.as_deref()
     }
 
     pub(super) fn key_is_final(&self) -> bool {

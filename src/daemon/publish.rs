@@ -29,6 +29,13 @@ impl Daemon {
             self.snapshot.set_clock_set(clock_set);
             self.send(BusCommand::ClockSet(clock_set));
         }
+        self.snapshot.set_started_at(self.life.unix_seconds(self.started));
+        let faults = self.faults_now();
+        if self.faults.shown != faults {
+            self.faults.shown.clone_from(&faults);
+            self.snapshot.set_faults(faults.clone());
+            self.send(BusCommand::Faults(faults));
+        }
         for answer in std::mem::take(&mut self.answers) {
             self.send(answer);
         }

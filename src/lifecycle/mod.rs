@@ -14,6 +14,7 @@ mod callers;
 mod changes;
 mod engine;
 pub mod governor;
+mod history;
 mod limits;
 mod replacement;
 mod report;

@@ -158,7 +158,7 @@ fn filed(client_id: &str) -> Filed {
 fn record(unanswered: u32) -> Record {
     let attempts = Attempts { unanswered, ..Attempts::default() };
     let by_origin = [(Origin("https://api.auth.adobe.com".into()), attempts)].into();
-    Record { active: Some(digest(1)), attempts: [(digest(1), by_origin)].into() }
+    Record { active: Some(digest(1)), attempts: [(digest(1), by_origin)].into(), registrations: 3 }
 }
 
 fn token(number: u64) -> Token {

@@ -18,7 +18,7 @@ use tokend::bus::{self, Bus, BusAddress, BusCommand, BusEvent, CallId, Snapshot}
 use tokend::clock;
 use tokend::model::AppId;
 use tokend::secret::Secret;
-use tokend::view::{AppState, AppView, Face, ServedToken};
+use tokend::view::{AppState, AppView, Counters, Face, ServedToken};
 use zbus::{Connection, DBusError as _, OwnedVariant};
 
 use crate::support::child::{self, Child};
@@ -190,6 +190,9 @@ pub fn view() -> AppView {
         scopes: vec!["api:client:v2".into()],
         redirect_uris: vec!["adobepass://com.programmer".into()],
         client_id_issued_at: 1_600_000_000,
+        counters: Counters::default(),
+        history: Arc::default(),
+        wall_less_boot: 0,
     }
 }
 

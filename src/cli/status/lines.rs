@@ -75,6 +75,11 @@ pub(super) fn json(news: &News<'_>, now: WallTime) -> String {
     let mut line = json!({ "time": now.unix_seconds(), "event": event });
     if let (Value::Object(line), Value::Object(what)) = (&mut line, what) {
         line.extend(what);
+        if matches!(news, News::Application(status) if status.counters.is_empty()) {
+            // Not known any more.
+            line.remove("counters");
+            line.remove("history");
+        }
     }
     escaped(&format!("{line}\n"))
 }
