@@ -75,6 +75,7 @@ Options:
                     default: system
   --id              print the device identifier             (device-info)
   --json            print JSON                              (check, status, device-info)
+  --strict          exit with 78 on a warning too           (check)
   --watch           stay, and show each change              (status)
   --help            print this
   --version         print the version
@@ -94,7 +95,7 @@ pub enum Command {
     /// `run`
     Run(Box<Options>),
     /// `check`
-    Check(Box<Options>, bool),
+    Check(Box<Options>, check::Asked),
     /// `device-info`, offline.
     LocalDeviceInfo(Box<Options>, bool),
     /// `device-info --id`, offline; whether the state directory counts.
@@ -141,6 +142,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             Arg::Long("bus") => given.bus = Some(parser.value()?.parse()?),
             Arg::Long("json") => given.json = true,
             Arg::Long("id") => given.id = true,
+            Arg::Long("strict") => given.strict = true,
             Arg::Long("yes") => given.yes = true,
             Arg::Long("watch") => given.watch = true,
             Arg::Value(word) => words.push(word.string()?),
@@ -160,6 +162,7 @@ struct Given {
     bus: Option<BusAddress>,
     json: bool,
     id: bool,
+    strict: bool,
     yes: bool,
     watch: bool,
 }
@@ -175,7 +178,11 @@ impl Given {
         let (legal, command): (&[&str], _) = match name.as_str() {
             "run" => (&["config", "state", "root", "bus"], Command::Run(self.options())),
             "check" => {
-                (&["config", "state", "root", "json"], Command::Check(self.options(), self.json))
+                let asked = check::Asked { json: self.json, strict: self.strict };
+                (
+                    &["config", "state", "root", "json", "strict"],
+                    Command::Check(self.options(), asked),
+                )
             }
             "device-info" => {
                 let legal: &[&str] = match self.id {
@@ -233,6 +240,7 @@ impl Given {
             ("bus", self.bus.is_some()),
             ("json", self.json),
             ("id", self.id),
+            ("strict", self.strict),
             ("yes", self.yes),
             ("watch", self.watch),
         ];
@@ -281,10 +289,10 @@ pub fn execute(command: Command) -> ExitCode {
     let said = match command {
         Command::Help => Ok(HELP.to_owned()),
         Command::Version => Ok(format!("tokend {}\n", env!("CARGO_PKG_VERSION"))),
-        Command::Check(options, json) => {
+        Command::Check(options, asked) => {
             // It reads the root key. Where that cannot be done, the check is still worth having.
             let _ = crate::harden::process();
-            let (text, good) = check::run(&options, json, now);
+            let (text, good) = check::run(&options, asked, now);
             let code = if good { ExitCode::SUCCESS } else { ExitCode::from(78) };
             return print(&text, code);
         }

@@ -144,13 +144,6 @@ pub struct Happened {
     pub message: String,
 }
 
-/// At most so many bytes of a text, and no half of a character.
-#[must_use]
-pub fn cut(text: &str, bytes: usize) -> &str {
-    let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or(0)]
-}
-
 /// UNIX seconds of a moment, `wall_less_boot` milliseconds apart.
 #[must_use]
 pub fn unix_seconds(at: BootTime, wall_less_boot: i64) -> u64 {

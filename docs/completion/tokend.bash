@@ -57,7 +57,7 @@ _tokend() {
     case $command in
         '') takes='--help --version' ;;
         run) takes='--config --state --root --bus' ;;
-        check) takes='--config --state --root --json' ;;
+        check) takes='--config --state --root --json --strict' ;;
         status) takes='--bus --json --watch' ;;
         token | headers | reload) takes='--bus' ;;
         device-info) takes='--config --state --root --bus --id --json' ;;

@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::bus::BusAddress;
 use crate::bus::client::{self, ClientError, Event, Overview, Status};
 use crate::model::AppId;
+use crate::text::{escaped_json, printable};
 use crate::time::WallTime;
 
 mod advice;
@@ -47,7 +48,7 @@ pub fn run(
             let uptime = now.unix_seconds().saturating_sub(overview.started_at);
             value["uptime_seconds"] = uptime.into();
         }
-        return Ok(escaped(&format!("{value:#}\n")));
+        return Ok(escaped_json(&format!("{value:#}\n")));
     }
     Ok(table(&overview, id.is_some(), now))
 }
@@ -234,25 +235,6 @@ fn indented(lines: &mut Vec<String>, columns: usize, text: &str) {
         used += gap.len() + length;
     }
     lines.push(line);
-}
-
-/// Text that others have written, without what a terminal would obey.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// JSON without what a terminal would obey: what it leaves as it is of control characters is in
-/// its strings, but for the line feeds of its layout.
-fn escaped(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c.is_control() && c != '\n' {
-            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::config::{Application, Fault, Statement, StatementError, jwt};
 use crate::map::Map;
 use crate::model::AppId;
 use crate::oauth::roots;
-use crate::view::cut;
+use crate::text::{cut, printable};
 
 /// Lines, and bytes of each (contract, section 2).
 const MOST: usize = 32;
@@ -115,8 +115,7 @@ fn bounded<'a>(all: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
 }
 
 fn line(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    cut(&line, LONGEST).to_owned()
+    cut(&printable(text), LONGEST).to_owned()
 }
 
 #[cfg(test)]

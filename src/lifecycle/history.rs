@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::text::cut;
 use crate::time::BootTime;
-use crate::view::{Happened, cut};
+use crate::view::Happened;
 
 /// As many events are kept (contract, section 2).
 const MOST: usize = 10;

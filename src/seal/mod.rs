@@ -76,18 +76,23 @@ pub fn source(seal: &config::Seal, state_dir: &Path) -> Box<dyn RootKeySource> {
         config::Seal::KeyFile(file) => Box::new(key_file::Source::new(file.clone())),
         config::Seal::Generated => Box::new(generated::Source(state_dir.to_owned())),
         #[cfg(feature = "pkcs11")]
-        config::Seal::Pkcs11(token) => Box::new(pkcs11::Source::new(token.clone(), false)),
+        config::Seal::Pkcs11(token) => Box::new(pkcs11::Source::new(token.clone(), false, None)),
         #[cfg(not(feature = "pkcs11"))]
         config::Seal::Pkcs11(_) => Box::new(NoPkcs11),
     }
 }
 
 /// As [`source`], for a person at a terminal: what a PKCS#11 module prints goes to standard error.
+/// Where root asks, the module runs as `user`.
 #[must_use]
-pub fn chatty_source(seal: &config::Seal, state_dir: &Path) -> Box<dyn RootKeySource> {
+pub fn chatty_source(
+    seal: &config::Seal,
+    state_dir: &Path,
+    user: Option<u32>,
+) -> Box<dyn RootKeySource> {
     match seal {
         #[cfg(feature = "pkcs11")]
-        config::Seal::Pkcs11(token) => Box::new(pkcs11::Source::new(token.clone(), true)),
+        config::Seal::Pkcs11(token) => Box::new(pkcs11::Source::new(token.clone(), true, user)),
         seal => source(seal, state_dir),
     }
 }

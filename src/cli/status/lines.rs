@@ -7,7 +7,8 @@ use crate::bus::client::Status;
 use crate::time::WallTime;
 
 use super::board::News;
-use super::{date, error, escaped, head, printable};
+use super::{date, error, head};
+use crate::text::{escaped_json, printable};
 
 /// Lines for a person, or for `grep`: when, of whom, and what. Each ends with a line feed.
 pub(super) fn plain(news: &News<'_>, now: WallTime) -> String {
@@ -81,7 +82,7 @@ pub(super) fn json(news: &News<'_>, now: WallTime) -> String {
             line.remove("history");
         }
     }
-    escaped(&format!("{line}\n"))
+    escaped_json(&format!("{line}\n"))
 }
 
 #[cfg(test)]

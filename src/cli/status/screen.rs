@@ -5,7 +5,8 @@ use crate::bus::client::Overview;
 use crate::time::WallTime;
 
 use super::board::Board;
-use super::{Entry, entries, heads, lines, printable};
+use super::{Entry, entries, heads, lines};
+use crate::text::printable;
 
 /// How much a terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

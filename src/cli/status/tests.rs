@@ -123,7 +123,7 @@ fn what_others_wrote_cannot_steer_the_terminal() {
     let table = table(&overview(vec![hostile.clone()]), true, NOW);
     assert!(table.chars().all(|c| !c.is_control() || c == '\n'), "{table:?}");
     let json = serde_json::to_string(&hostile).unwrap();
-    let escaped = escaped(&json);
+    let escaped = escaped_json(&json);
     assert!(escaped.contains(r#""re\u009bady""#), "{escaped}");
     let back: serde_json::Value = serde_json::from_str(&escaped).unwrap();
     assert_eq!(back["state"], "re\u{9b}ady");
