@@ -98,7 +98,13 @@ impl Daemon {
         let InForce { file, configuration, statements, roots, .. } = &self.faults;
         let identity = self.keeper.identity_fault();
         let identity = identity.map(|fault| format!("{}: {fault}", file.display()));
-        let all = configuration.iter().chain(statements.values()).chain(roots).chain(&identity);
+        let key = self.keeper.has_blank_key().then(|| {
+            let found = "the root key is one byte, repeated, which anybody can guess";
+            let file = file.display();
+            format!("{file}: storage.seal: {found}; expected: 32 random bytes, by tokend reseal")
+        });
+        let all = configuration.iter().chain(statements.values());
+        let all = all.chain(roots).chain(&identity).chain(&key);
         bounded(all.map(String::as_str))
     }
 }

@@ -144,6 +144,11 @@ impl Keeper {
         self.identity.as_deref()
     }
 
+    /// Whether all is sealed with a key that anybody can guess.
+    pub(super) fn has_blank_key(&self) -> bool {
+        self.store.as_ref().is_some_and(Store::has_blank_key)
+    }
+
     /// What is wrong with the configured identity while none is stored.
     pub(super) fn identity_fault(&self) -> Option<&str> {
         self.identity_fault.as_deref()

@@ -34,6 +34,13 @@ impl RootKey {
         (key.len() >= MIN_KEY_LEN).then_some(Self(key))
     }
 
+    /// Whether it is one byte, repeated: erased flash, a file of zeros, a placeholder. Anybody can
+    /// guess it.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.0.iter().all(|byte| *byte == self.0[0])
+    }
+
     fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -152,6 +159,8 @@ pub enum SealError {
         /// The block device.
         path: PathBuf,
     },
+    /// The key is one byte, repeated, and nothing is sealed with it yet.
+    OneByte,
     /// The generated key is gone, and what was sealed with it is not.
     Lost {
         /// Where the key was.
@@ -202,10 +211,15 @@ impl fmt::Display for SealError {
             Self::Blank { path } => {
                 write!(f, "{} holds no root key: it is blank", path.display())
             }
+            Self::OneByte => f.write_str(
+                "the root key is one byte, repeated, which anybody can guess; put 32 random bytes \
+                 there (head -c 32 /dev/urandom)",
+            ),
             Self::Lost { path } => write!(
                 f,
                 "the generated root key {} is gone, but files sealed with it are there; bring it \
-                 back, or empty the state directory to register anew",
+                 back: without it, every application has to register anew, which signs the viewers \
+                 out of every TV provider (tokend forget does that)",
                 path.display()
             ),
             Self::Write { path, .. } => {
@@ -220,8 +234,9 @@ impl fmt::Display for SealError {
             Self::NoKey { token, key } => write!(
                 f,
                 "the token {token:?} has no key with the label {key:?}; one is made only while \
-                 nothing is stored: bring back the one that the stored files are sealed with, or \
-                 empty the state directory to register anew"
+                 nothing is stored: bring back the one that the stored files are sealed with; \
+                 without it, every application has to register anew, which signs the viewers out of \
+                 every TV provider (tokend forget does that)"
             ),
             Self::Pkcs11(message) => f.write_str(message),
         }

@@ -38,8 +38,10 @@ impl RootKeySource for Key {
     }
 }
 
+/// Zeros for 0.
 fn root(byte: u8) -> RootKey {
-    RootKey::new(Zeroizing::new(vec![byte; 32])).unwrap()
+    let last = if byte == 0 { 0 } else { !byte };
+    RootKey::new(Zeroizing::new([vec![byte; 31], vec![last]].concat())).unwrap()
 }
 
 /// A state directory and the store in it.

@@ -49,7 +49,7 @@ fn configured(platform: &str, key_path: &str) -> TempDir {
     assert!(settings.contains(&key_line), "{settings}");
     let ours = format!("key_file = \"{}\"", path("seal.key").display());
     write("tokend.toml", &settings.replace(&key_line, &ours), 0o644);
-    write("seal.key", &"k".repeat(32), 0o400);
+    write("seal.key", &"k.".repeat(16), 0o400);
     let cinema = sample(platform, "applications.d/cinema.toml");
     write("applications.d/cinema.toml", &cinema, 0o644);
     write("applications.d/cinema.jwt", &statement::issue(CINEMA), 0o644);

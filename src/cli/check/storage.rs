@@ -11,7 +11,7 @@ use crate::config::{KeyFile, Seal};
 use crate::daemon::Options;
 use crate::seal::envelope::{self, Subject};
 use crate::seal::{self, RootKey, SealError};
-use crate::store::{LockError, Look, OpenError, StoreError, Verdict};
+use crate::store::{BLANK_KEY, LockError, Look, OpenError, StoreError, Verdict};
 
 /// The state directory, where it is there and could be looked into, and the root key, if it opens
 /// what is stored.
@@ -152,6 +152,12 @@ fn seal(
     };
     if let Some(warning) = source.warning() {
         findings.warning("seal", warning);
+    }
+    if key.is_blank() {
+        match state.is_ok_and(|it| it.as_ref().is_none_or(Look::is_empty)) {
+            true => findings.error("seal", SealError::OneByte.to_string()),
+            false => findings.error("seal", BLANK_KEY),
+        };
     }
     Some(key)
 }

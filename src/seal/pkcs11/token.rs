@@ -3,8 +3,10 @@
 //! The only user of cryptoki; runs in the child alone.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
+use std::os::fd::AsRawFd as _;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -16,6 +18,7 @@ use cryptoki::types::RawAuthPin;
 use zeroize::Zeroizing;
 
 use super::wire::{Answer, KEY_LEN, Request};
+use crate::config;
 
 /// What the token signs. Another text is another root key, and nothing stored opens any more.
 const LABEL: &[u8] = b"tokend root key 1";
@@ -41,9 +44,18 @@ pub(super) fn answer(
 
 fn load(request: &Request) -> Result<Pkcs11, Answer> {
     let path = request.module.display();
-    let module = Pkcs11::new(&request.module).map_err(|error| match error {
+    // What is loaded is what was judged, whatever the path leads to by now.
+    let refused = |why: &dyn Display| {
+        Answer::Failed(format!("the PKCS#11 module {path} cannot be loaded: {why}"))
+    };
+    let file = File::open(&request.module).map_err(|error| refused(&error))?;
+    let judged = file.metadata().map_err(|error| refused(&error))?;
+    config::judge_opened(&judged).map_err(|problem| refused(&problem))?;
+    let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let module = Pkcs11::new(&opened).map_err(|error| match error {
         // It names the file and says why.
         Error::LibraryLoading(reason) => {
+            let reason = reason.to_string().replace(&opened, &path.to_string());
             Answer::Failed(format!("the PKCS#11 module cannot be loaded: {reason}"))
         }
         error => Answer::Failed(format!("{path} is no PKCS#11 module: {}", said(&error))),
