@@ -27,6 +27,10 @@ pub(super) struct Keeper {
     source: Arc<Mutex<Box<dyn RootKeySource>>>,
     takes_long: bool,
     key_is_final: bool,
+    /// This process has had a root key, right or wrong, or has got as far as a PIN.
+    had_key: bool,
+    /// It never had one, and a new process may have what this one lacks.
+    may_be_this_process: bool,
     store: Option<Store>,
     /// The device's identity, once the store has said what it is.
     identity: Option<String>,
@@ -52,6 +56,8 @@ impl Keeper {
             takes_long: source.takes_long(),
             key_is_final: source.fixed_for_this_process(),
             source: Arc::new(Mutex::new(source)),
+            had_key: false,
+            may_be_this_process: false,
             store: None,
             identity: None,
             identity_fault: None,
@@ -91,6 +97,11 @@ impl Keeper {
         root: &Path,
         overrides: &Overrides,
     ) -> Result<(), String> {
+        self.had_key |= matches!(key, Ok(_) | Err(SealError::Pkcs11(_)));
+        // A key of the seal `generated` is nobody's device.
+        let lacks = key.as_ref().is_err_and(SealError::may_end_with_this_process);
+        self.may_be_this_process =
+            lacks && !self.had_key && lock(&self.source).name() != "generated";
         let opened = Store::open_with(Arc::clone(&self.dir), key, lock(&self.source).as_ref());
         let mut store = opened.map_err(|error| chain(&error))?;
         // It works: whatever fails from now on, a new process would not have a better one.
@@ -154,8 +165,9 @@ impl Keeper {
         self.identity_fault.as_deref()
     }
 
+    /// Whether a new process is needed to have another key.
     pub(super) fn key_is_final(&self) -> bool {
-        self.key_is_final
+        self.key_is_final || self.may_be_this_process
     }
 
     pub(super) fn load(&mut self, app: &AppId) -> Result<Stored, String> {

@@ -196,6 +196,25 @@ pub enum SealError {
     },
     /// The PKCS#11 module or its token gives no key: a sentence.
     Pkcs11(String),
+    /// The same, before anybody has logged in: the module or its device is not there, or not yet.
+    NotReady(String),
+}
+
+impl SealError {
+    /// Whether a new process may have what this one has not: systemd gives each the devices and the
+    /// rights that are there when it starts.
+    #[must_use]
+    pub fn may_end_with_this_process(&self) -> bool {
+        use rustix::io::Errno;
+        match self {
+            Self::Read { source, .. } => {
+                let absent = [Errno::NOENT, Errno::NXIO, Errno::NODEV, Errno::ACCESS, Errno::PERM];
+                source.raw_os_error().is_some_and(|n| absent.map(Errno::raw_os_error).contains(&n))
+            }
+            Self::NotReady(_) => true,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for SealError {
@@ -238,7 +257,7 @@ impl fmt::Display for SealError {
                  without it, every application has to register anew, which signs the viewers out of \
                  every TV provider (tokend forget does that)"
             ),
-            Self::Pkcs11(message) => f.write_str(message),
+            Self::Pkcs11(message) | Self::NotReady(message) => f.write_str(message),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Source {
         let module = &self.config.module;
         module.metadata().map_err(|error| {
             let module = module.display();
-            SealError::Pkcs11(format!("the PKCS#11 module {module} cannot be had: {error}"))
+            SealError::NotReady(format!("the PKCS#11 module {module} cannot be had: {error}"))
         })?;
         config::check_ownership(module)
             .map_err(|error| SealError::Module { source: Box::new(error) })
@@ -140,6 +140,7 @@ impl RootKeySource for Source {
                 self.refused = fingerprint;
                 Err(self.refusal(&why))
             }
+            Answer::NotReady(why) => Err(SealError::NotReady(why)),
             Answer::Failed(why) => Err(SealError::Pkcs11(why)),
         }
     }

@@ -31,7 +31,7 @@ pub(super) fn answer(
 ) -> io::Result<()> {
     let module = match load(request) {
         Ok(module) => module,
-        Err(failed) => return give(&failed),
+        Err(failed) => return give(&not_ready(failed)),
     };
     let answer = open(&module, request).and_then(|(session, info)| {
         let (key, made) = find_or_make(&session, &info, request)?;
@@ -68,7 +68,7 @@ fn load(request: &Request) -> Result<Pkcs11, Answer> {
 }
 
 fn open(module: &Pkcs11, request: &Request) -> Result<(ManuallyDrop<Session>, TokenInfo), Answer> {
-    let (slot, info) = find_token(module, request)?;
+    let (slot, info) = find_token(module, request).map_err(not_ready)?;
     let session = if request.generate && !info.write_protected() {
         module.open_rw_session(slot)
     } else {
@@ -77,7 +77,9 @@ fn open(module: &Pkcs11, request: &Request) -> Result<(ManuallyDrop<Session>, To
     // C_Finalize closes it too; and what its drop can log would bring the standard's prose along.
     let session = session.map(ManuallyDrop::new);
     let token = &request.token;
-    let session = session.map_err(failed(format_args!("the token {token:?} opens no session")))?;
+    let session = session.map_err(|error| {
+        not_ready(failed(format_args!("the token {token:?} opens no session"))(error))
+    })?;
     log_in(&session, &info, request)?;
     Ok((session, info))
 }
@@ -229,6 +231,14 @@ fn root(
         )));
     }
     Ok(root)
+}
+
+/// What has failed before anybody has logged in.
+fn not_ready(failed: Answer) -> Answer {
+    match failed {
+        Answer::Failed(why) => Answer::NotReady(why),
+        other => other,
+    }
 }
 
 fn failed(what: impl Display) -> impl FnOnce(Error) -> Answer {

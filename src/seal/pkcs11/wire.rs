@@ -46,6 +46,8 @@ pub(super) enum Answer {
     NoKey,
     /// Why the PIN is not to be tried again.
     PinRefused(String),
+    /// Whatever is wrong before anybody has logged in.
+    NotReady(String),
     /// Whatever else is wrong.
     Failed(String),
 }
@@ -90,6 +92,7 @@ impl Answer {
             Self::Key { root, made: true } => (b'm', root),
             Self::NoKey => (b'n', &[]),
             Self::PinRefused(why) => (b'p', shortened(why)),
+            Self::NotReady(why) => (b'r', shortened(why)),
             Self::Failed(why) => (b'f', shortened(why)),
         };
         encode(ANSWER, &[&[kind], content])
@@ -108,6 +111,7 @@ impl Answer {
             }
             b"n" if content.is_empty() => Self::NoKey,
             b"p" => Self::PinRefused(text()),
+            b"r" => Self::NotReady(text()),
             b"f" => Self::Failed(text()),
             _ => return None,
         })
@@ -151,6 +155,7 @@ mod tests {
             Answer::Key { root: Zeroizing::new(vec![8; KEY_LEN]), made: true },
             Answer::NoKey,
             Answer::PinRefused("wrong".into()),
+            Answer::NotReady("no device".into()),
             Answer::Failed("no token".into()),
         ]
     }
