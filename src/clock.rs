@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn any_of_the_files_confirms_the_clock_and_none_does_not() {
-        let confirms = |files: &[&str]| ConfirmedBy(files.iter().map(Into::into).collect()).confirms();
+        let confirms =
+            |files: &[&str]| ConfirmedBy(files.iter().map(Into::into).collect()).confirms();
         assert!(confirms(&["/nonexistent", "/proc/self"]));
         assert!(confirms(&["/proc/self", "/nonexistent"]));
         assert!(!confirms(&["/nonexistent", "/nonexistent/too"]));
@@ -158,7 +159,7 @@ mod tests {
     fn a_configured_file_confirms_the_clock_while_it_is_there() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("synchronized");
-        let by = ConfirmedBy(Some(file.clone()));
+        let by = ConfirmedBy(vec![file.clone()]);
         assert!(!now(&by).confirmed);
         std::fs::write(&file, "").unwrap();
         assert!(now(&by).confirmed);
@@ -168,6 +169,6 @@ mod tests {
 
     #[test]
     fn without_a_file_the_kernel_is_asked() {
-        assert_eq!(ConfirmedBy(None).confirms(), kernel::synchronized().unwrap());
+        assert_eq!(ConfirmedBy(Vec::new()).confirms(), kernel::synchronized().unwrap());
     }
 }

@@ -164,7 +164,8 @@ fn every_key_of_the_settings_is_read() {
 #[test]
 fn the_file_of_the_right_time_may_be_one_or_a_list_and_each_is_judged() {
     let read = |value: &str| {
-        let text = format!("[storage]\nseal = \"generated\"\n[clock]\nsynchronized_file = {value}\n");
+        let text =
+            format!("[storage]\nseal = \"generated\"\n[clock]\nsynchronized_file = {value}\n");
         Device::new(&[("etc/tokend.toml", &text)]).load()
     };
     assert_eq!(read(r#""/a""#).unwrap().settings.synchronized_files, [Path::new("/a")]);

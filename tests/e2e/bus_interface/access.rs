@@ -157,7 +157,7 @@ fn policy_files() -> Vec<PathBuf> {
 }
 
 #[test]
-fn nobody_else_owns_the_name_on_a_bus_that_lets_anyone_own_any_before_while_and_after_tokend_does() {
+fn on_a_bus_that_lets_anyone_own_any_name_nobody_but_tokend_ever_owns_its() {
     if !as_root() {
         return;
     }
@@ -173,7 +173,10 @@ fn nobody_else_owns_the_name_on_a_bus_that_lets_anyone_own_any_before_while_and_
             for groups in [&[][..], &[NOBODY, 1]] {
                 let mut caller = Raw::connect_as(&bus.address, NOBODY, groups).unwrap();
                 let (good, text) = caller.call(&request(DEST));
-                assert!(!good && text.contains("AccessDenied"), "{when}, {groups:?}: {file:?}: {text}");
+                assert!(
+                    !good && text.contains("AccessDenied"),
+                    "{when}, {groups:?}: {file:?}: {text}"
+                );
             }
         };
         // Or nothing is tried here.
