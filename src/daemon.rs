@@ -148,7 +148,7 @@ impl Daemon {
         }
         let snapshot = Arc::new(Snapshot::new(env!("CARGO_PKG_VERSION"), source.name()));
         snapshot.set_reload_users(config.settings.reload_users.clone());
-        let confirmed_by = ConfirmedBy(config.settings.synchronized_file.clone());
+        let confirmed_by = ConfirmedBy(config.settings.synchronized_files.clone());
         let boot_id = clock::boot_id().unwrap_or_else(|error| {
             log::warn!("no boot id, so a token does not survive a restart: {error}");
             BootId(format!("unknown-{:016x}", keeper::random_seed()))

@@ -77,6 +77,6 @@ fn findings(options: &Options, strict: bool, now: WallTime) -> Findings {
     }
     device::check(options, &config, look.as_ref(), user, &mut findings);
     server::check(&config.settings.server, &mut findings);
-    clock::check(config.settings.synchronized_file, now, &mut findings);
+    clock::check(config.settings.synchronized_files, now, &mut findings);
     findings
 }

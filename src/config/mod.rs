@@ -85,8 +85,8 @@ pub struct Settings {
     pub seal: Seal,
     /// `[device]`
     pub device: Overrides,
-    /// `[clock] synchronized_file`: while it is there, the wall clock is right.
-    pub synchronized_file: Option<PathBuf>,
+    /// `[clock] synchronized_file`: while any of them is there, the wall clock is right.
+    pub synchronized_files: Vec<PathBuf>,
     /// `[log]`
     pub log: Log,
     /// `reload_users`: who may call `Reload` besides root.

@@ -53,13 +53,15 @@ pub(super) fn settings(
     let device = overrides(sheet, raw.device);
     let target = accept(sheet, raw.log_target, |word| values::choice(&word, &TARGETS));
     let level = accept(sheet, raw.log_level, |word| values::choice(&word, &LEVELS));
-    let synchronized_file = accept(sheet, raw.synchronized_file, paths::absolute);
+    let files = raw.synchronized_files.into_iter().flatten();
+    let synchronized_files =
+        files.filter_map(|file| accept(sheet, Some(file), paths::absolute)).collect();
     let reload_users = values::names(sheet, raw.reload_users, names::Kind::User, warnings);
     Some(Settings {
         seal: seal(sheet, raw.storage, base)?,
         server,
         device,
-        synchronized_file,
+        synchronized_files,
         log: Log {
             target: target.unwrap_or(LogTarget::Auto),
             level: level.unwrap_or(LevelFilter::Info),

@@ -192,6 +192,18 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// A string, or an array of strings.
+    pub(super) fn text_or_texts(&self, key: &str) -> Option<Vec<Entry<String>>> {
+        if matches!(self.item(key)?.value, DeValue::Array(_)) {
+            return self.texts(key);
+        }
+        let text = self.typed(key, "a string or an array of strings", |value| match value {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            _ => None,
+        });
+        text.map(|entry| vec![entry])
+    }
+
     /// An array of users or groups.
     pub(super) fn names(&self, key: &str) -> Option<Vec<Entry<RawName>>> {
         self.array(key, "a string or an integer", |value| match value {

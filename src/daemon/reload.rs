@@ -67,7 +67,7 @@ impl Daemon {
         }
         logging::set_level(settings.log.level);
         self.settings = settings;
-        self.confirmed_by = ConfirmedBy(self.settings.synchronized_file.clone());
+        self.confirmed_by = ConfirmedBy(self.settings.synchronized_files.clone());
         self.snapshot.set_reload_users(self.settings.reload_users.clone());
         self.device = crate::device::collect(&self.options.root, &self.settings.device);
         self.judge_roots();
