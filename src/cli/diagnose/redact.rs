@@ -122,7 +122,7 @@ fn cut_off(text: &str, beginning: &str, name: &str) -> String {
         out.push_str(&rest[..at]);
         out.push_str(name);
         let word = &rest[at..];
-        let end = |c: char| c.is_whitespace() || "\"'<>)],;".contains(c);
+        let end = |c: char| c.is_whitespace() || "\"'<>),;".contains(c);
         rest = &word[word.find(end).unwrap_or(word.len())..];
     }
     out + rest
@@ -137,7 +137,7 @@ fn without_urls(text: &str) -> String {
         let of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
         let start = rest[..at].trim_end_matches(of_scheme).len();
         let url = &rest[start..];
-        let end = |c: char| c.is_whitespace() || "\"'<>)],;".contains(c);
+        let end = |c: char| c.is_whitespace() || "\"'<>),;".contains(c);
         let end = url.find(end).unwrap_or(url.len());
         let is_default = url[..end].trim_end_matches([':', '/', '.']) == DEFAULT_URL;
         out.push_str(&rest[..start]);
@@ -179,7 +179,8 @@ mod tests {
         let value = |(name, value): &(&str, &str)| {
             ((*name).to_owned(), Zeroizing::new((*value).to_owned()))
         };
-        let written = Written { files: vec![], values: values.iter().map(value).collect() };
+        let mut written = Written::default();
+        written.values = values.iter().map(value).collect();
         Redactor::new(written, &Source::default())
     }
 
