@@ -63,7 +63,7 @@ fn keep_only(overview: &mut Overview, id: Option<&AppId>) -> Result<(), ClientEr
     Ok(())
 }
 
-fn table(overview: &Overview, details: bool, now: WallTime) -> String {
+pub(super) fn table(overview: &Overview, details: bool, now: WallTime) -> String {
     let mut lines = heads(overview, COLUMNS);
     for entry in entries(overview, COLUMNS, details, now) {
         lines.extend(entry.rows);
@@ -180,7 +180,7 @@ fn details(lines: &mut Vec<String>, columns: usize, application: &Status) {
 }
 
 /// A date as people read it; none where there is none.
-fn date(unix_seconds: u64) -> Option<String> {
+pub(super) fn date(unix_seconds: u64) -> Option<String> {
     if unix_seconds == 0 {
         return None;
     }

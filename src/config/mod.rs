@@ -18,6 +18,7 @@ mod table;
 mod trust;
 mod url;
 mod values;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use names::user_id;
 pub use statement::{Statement, StatementError, read_statement};
 pub(crate) use trust::judge as judge_opened;
 pub use trust::{FileError, Problem, check_ownership, judge_for, read as read_trusted};
+pub use written::{Written, is_key, written};
 
 use crate::access::{Name, Rules};
 use crate::device::Overrides;

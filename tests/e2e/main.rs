@@ -20,6 +20,7 @@ mod command_line;
 mod dbus_reference;
 mod developers_sandbox;
 mod device_data;
+mod diagnose;
 mod documentation;
 mod faults;
 mod first_start;
