@@ -79,6 +79,8 @@ fn log_change(id: &AppId, before: &AppView, after: &AppView) {
     }
     if before.token_number != after.token_number && after.token_number != 0 {
         log::info!("{id}: token number {}", after.token_number);
+    } else if error.is_empty() && !before.last_error.0.is_empty() {
+        log::info!("{id}: {}: the trouble is over", after.state.as_str());
     } else if before.state != after.state {
         log::debug!("{id}: {}", after.state.as_str());
     }
