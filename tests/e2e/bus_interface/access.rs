@@ -164,8 +164,7 @@ fn the_policy_file_lets_everyone_send_and_only_the_services_user_own_the_name() 
 
 #[test]
 fn a_user_whom_the_policy_does_not_name_is_told_so() {
-    let policy = OPEN.replace(r#"<allow own="*"/>"#, r#"<deny own="*"/>"#);
-    let bus = PrivateBus::start(&policy);
+    let bus = PrivateBus::start(r#"<policy context="default"><deny own="*"/></policy>"#);
     let error = start(&bus, &Arc::new(Snapshot::new("0.1.0", "key-file"))).unwrap_err();
     assert!(error.to_string().contains("tv.tokend.conf"), "{error}");
 }
