@@ -29,7 +29,7 @@ fn a_faulty_application_is_told_with_file_line_key_kind_and_what_is_expected_unt
                     entry a string or an integer";
     assert_eq!(said(&scene, &player), [expected]);
     let status = scene.command(&["status"]).stdout;
-    assert!(status.contains("fault: ") && status.contains("allow_users"), "{status}");
+    assert!(status.contains("fault:") && status.contains("allow_users"), "{status}");
 
     fs::remove_file(scene.device.config().join(radio)).unwrap();
     player.reload().unwrap();

@@ -194,8 +194,7 @@ fn on_a_bus_that_lets_anyone_own_any_name_nobody_but_tokend_ever_owns_its() {
 
 #[test]
 fn a_user_whom_the_policy_does_not_name_is_told_so() {
-    let policy = OPEN.replace(r#"<allow own="*"/>"#, r#"<deny own="*"/>"#);
-    let bus = PrivateBus::start(&policy);
+    let bus = PrivateBus::start(r#"<policy context="default"><deny own="*"/></policy>"#);
     let error = start(&bus, &Arc::new(Snapshot::new("0.1.0", "key-file"))).unwrap_err();
     assert!(error.to_string().contains("tv.tokend.conf"), "{error}");
 }

@@ -114,7 +114,7 @@ fn each_error_has_its_exit_code() {
 
 #[test]
 fn without_a_daemon_it_says_so_and_how_to_see_why() {
-    let bus = PrivateBus::start(OPEN);
+    let bus = PrivateBus::start("");
     let error = status::run(&bus.bus_address(), None, false, NOW).unwrap_err();
     assert!(matches!(error, ClientError::NotRunning { .. }), "{error:?}");
     assert!(error.to_string().contains("systemctl status tokend"), "{error}");
