@@ -45,7 +45,7 @@ impl BusKind {
     fn start(self) -> Result<Bus, Failure> {
         match self {
             Self::Daemon => Bus::start(),
-            Self::Broker => Bus::start_broker(),
+            Self::Broker => Bus::start_broker(""),
         }
     }
 }

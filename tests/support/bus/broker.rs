@@ -22,7 +22,10 @@ mount --bind "$0/journal" /run/systemd/journal/socket && exec "$@""#;
 
 impl Bus {
     /// Starts a `dbus-broker` with these elements, and waits until it answers.
-    pub(super) fn start_broker(elements: &str) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// It is missing (the message names its package) or does not start; we are not root.
+    pub fn start_broker(elements: &str) -> Result<Self, Failure> {
         let launcher = child::find("dbus-broker-launch", "dbus-broker")?;
         let activate = child::find("systemd-socket-activate", "systemd")?;
         let dir = directory(elements)?;
