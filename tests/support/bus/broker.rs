@@ -24,7 +24,7 @@ impl Bus {
     /// Starts a `dbus-broker` with these elements, and waits until it answers.
     ///
     /// # Errors
-    /// As [`Bus::start`].
+    /// It is missing (the message names its package) or does not start; we are not root.
     pub fn start_broker(elements: &str) -> Result<Self, Failure> {
         let launcher = child::find("dbus-broker-launch", "dbus-broker")?;
         let activate = child::find("systemd-socket-activate", "systemd")?;
