@@ -10,6 +10,7 @@ usage: cross/install.sh [OPTION...] DESTDIR
 
   --binary FILE       the program (target/release/tokend)
   --platform NAME     with the configuration of cross/platforms/NAME: rdk, webos or generic
+  --systemd VERSION   the device's systemd; for 230 to 243 another unit is installed (244)
   --prefix DIR        where all but the configuration goes (/usr)
   --bindir DIR        the program's directory on the device (PREFIX/bin)
   --sysconfdir DIR    the configuration's parent on the device (/etc)
@@ -34,23 +35,24 @@ fail() {
 # The checkout, wherever this is called from; relative arguments are the caller's.
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 binary=$here/target/release/tokend
-platform='' prefix=/usr bindir='' sysconfdir=/etc unitdir='' sysusersdir='' dbusdir='' docdir=''
+platform='' systemd=244 prefix=/usr bindir='' sysconfdir=/etc unitdir='' sysusersdir='' dbusdir='' docdir=''
 mandir='' completiondir='' small='' destdir=''
 
 while [ $# -gt 0 ]; do
     case $1 in
         --help) usage; exit 0 ;;
         --small) small=1; shift ;;
-        --binary | --platform | --prefix | --bindir | --sysconfdir | --unitdir | --sysusersdir | --dbusdir | --docdir | \
+        --binary | --platform | --systemd | --prefix | --bindir | --sysconfdir | --unitdir | --sysusersdir | --dbusdir | --docdir | \
             --mandir | --completiondir)
             [ -n "${2:-}" ] || fail "$1 needs a value" 64
             case $1:$2 in
-                --binary:* | --platform:* | --*:/*) ;;
+                --binary:* | --platform:* | --systemd:* | --*:/*) ;;
                 *) fail "$1 $2: not an absolute path" 64 ;;
             esac
             case $1 in
                 --binary) binary=$2 ;;
                 --platform) platform=$2 ;;
+                --systemd) systemd=$2 ;;
                 --prefix) prefix=$2 ;;
                 --bindir) bindir=$2 ;;
                 --sysconfdir) sysconfdir=$2 ;;
@@ -93,14 +95,26 @@ if [ -n "$platform" ]; then
     case $platform in */* | .*) sample='' ;; esac
     [ -f "$sample/tokend.toml" ] || fail "--platform $platform: rdk, webos or generic" 64
 fi
+# Which unit: tokend.service has lines that an older systemd reads wrongly, not only some that it skips.
+case $systemd in
+    *[!0-9]*) fail "--systemd $systemd: a number, as systemctl --version says" 64 ;;
+esac
+[ "$systemd" -ge 230 ] || fail "--systemd $systemd: tokend has units for 230 and later" 64
+unit=$here/systemd/tokend.service state=''
+[ "$systemd" -ge 244 ] || unit=$here/systemd/tokend-230.service state=$here/systemd/tokend-state.service
+[ ! -f "$sample/tokend-state.service" ] || state=$sample/tokend-state.service
+
 policy=$here/systemd/tv.tokend.conf
 [ ! -f "$sample/tv.tokend.conf" ] || policy=$sample/tv.tokend.conf
 
 # One loop for both: first look, then write.
 # MODE SOURCE TARGET; the mode "text" stands for 0644 with the program's path put in.
 each_file() {
-    "$1" 0755 "$binary" "$bindir/tokend"
-    "$1" text "$here/systemd/tokend.service" "$unitdir/tokend.service"
+    # Not to be read: started by systemd, the memory of a program that its user cannot read is shut to
+    # other processes of that user from the first moment.
+    "$1" 0711 "$binary" "$bindir/tokend"
+    "$1" text "$unit" "$unitdir/tokend.service"
+    [ -z "$state" ] || "$1" 0644 "$state" "$unitdir/tokend-state.service"
     "$1" text "$here/systemd/tv.tokend.service" "$dbusdir/system-services/tv.tokend.service"
     "$1" 0644 "$policy" "$dbusdir/system.d/tv.tokend.conf"
     "$1" 0644 "$here/systemd/tokend.sysusers" "$sysusersdir/tokend.conf"
@@ -112,7 +126,7 @@ each_file() {
     done
     "$1" 0644 "$here/cross/compliance/THIRD-PARTY-LICENSES.txt" "$docdir/THIRD-PARTY-LICENSES.txt"
     for example in "$here"/systemd/examples/*.conf; do
-        "$1" 0644 "$example" "$docdir/examples/${example##*/}"
+        "$1" text "$example" "$docdir/examples/${example##*/}"
     done
     if [ -z "$small" ]; then
         for page in "$here"/docs/man/*.[1-9]; do

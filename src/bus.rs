@@ -143,6 +143,8 @@ pub enum BusCommand {
     Removed(AppId),
     /// The property `ClockSet` has changed.
     ClockSet(bool),
+    /// The property `Faults` has changed.
+    Faults(Vec<String>),
     /// Asks for [`BusEvent::Pong`].
     Ping,
 }

@@ -5,6 +5,8 @@
 pub mod check;
 /// `tokend device-info`.
 pub mod device_info;
+/// `tokend diagnose`.
+pub mod diagnose;
 /// `tokend forget ID --yes`.
 pub mod forget;
 /// `tokend headers ID`.
@@ -56,6 +58,8 @@ Commands:
   device-info       show each field of X-Device-Info with its origin
                     (with --bus: as the running daemon sends it;
                     with --id: the device identifier alone)
+  diagnose          for support, without secrets: all of that, the files of tokend,
+                    and the way to the server, step by step, with likely causes
   reload            let the daemon read its configuration again
   forget ID --yes   delete the client credentials and the token of an application;
                     its viewers are signed out of every TV provider
@@ -64,24 +68,27 @@ Commands:
 
 Options:
   --config DIR      read the configuration from DIR alone   (run, check, device-info,
-                    default: /usr/lib/tokend, /etc/tokend,   reseal)
+                    default: /usr/lib/tokend, /etc/tokend,   diagnose, reseal)
                     /run/tokend
   --from DIR        the directory of the old tokend.toml    (reseal)
   --state DIR       keep the state in DIR                   (run, check, reseal,
-                    default: $STATE_DIRECTORY, else          device-info)
+                    default: $STATE_DIRECTORY, else          device-info, diagnose)
                     /var/lib/tokend
-  --root DIR        look for device data under DIR          (run, check, device-info)
+  --root DIR        look for device data under DIR          (run, check, device-info,
+                                                             diagnose)
   --bus BUS         system, session or a D-Bus address      (all but check, reseal)
                     default: system
   --id              print the device identifier             (device-info)
-  --json            print JSON                              (check, status, device-info)
+  --json            print JSON                              (check, status, device-info,
+                                                             diagnose)
+  --strict          exit with 78 on a warning too           (check)
   --watch           stay, and show each change              (status)
   --help            print this
   --version         print the version
 
 Exit codes are those of sysexits.h: 0 success, 64 wrong usage, 65 unknown application,
 69 tokend does not run or the server refuses, 74 storage, 75 try again later,
-77 no permission, 78 faulty configuration.
+77 no permission, 78 faulty configuration. diagnose: 1 for an error or a failed step.
 ";
 
 /// What the command line asks for.
@@ -94,7 +101,9 @@ pub enum Command {
     /// `run`
     Run(Box<Options>),
     /// `check`
-    Check(Box<Options>, bool),
+    Check(Box<Options>, check::Asked),
+    /// `diagnose`
+    Diagnose(Box<Options>, bool),
     /// `device-info`, offline.
     LocalDeviceInfo(Box<Options>, bool),
     /// `device-info --id`, offline; whether the state directory counts.
@@ -141,6 +150,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
             Arg::Long("bus") => given.bus = Some(parser.value()?.parse()?),
             Arg::Long("json") => given.json = true,
             Arg::Long("id") => given.id = true,
+            Arg::Long("strict") => given.strict = true,
             Arg::Long("yes") => given.yes = true,
             Arg::Long("watch") => given.watch = true,
             Arg::Value(word) => words.push(word.string()?),
@@ -160,6 +170,7 @@ struct Given {
     bus: Option<BusAddress>,
     json: bool,
     id: bool,
+    strict: bool,
     yes: bool,
     watch: bool,
 }
@@ -175,8 +186,16 @@ impl Given {
         let (legal, command): (&[&str], _) = match name.as_str() {
             "run" => (&["config", "state", "root", "bus"], Command::Run(self.options())),
             "check" => {
-                (&["config", "state", "root", "json"], Command::Check(self.options(), self.json))
+                let asked = check::Asked { json: self.json, strict: self.strict };
+                (
+                    &["config", "state", "root", "json", "strict"],
+                    Command::Check(self.options(), asked),
+                )
             }
+            "diagnose" => (
+                &["config", "state", "root", "bus", "json"],
+                Command::Diagnose(self.options(), self.json),
+            ),
             "device-info" => {
                 let legal: &[&str] = match self.id {
                     true => &["config", "state", "root", "bus", "id"],
@@ -233,6 +252,7 @@ impl Given {
             ("bus", self.bus.is_some()),
             ("json", self.json),
             ("id", self.id),
+            ("strict", self.strict),
             ("yes", self.yes),
             ("watch", self.watch),
         ];
@@ -281,12 +301,18 @@ pub fn execute(command: Command) -> ExitCode {
     let said = match command {
         Command::Help => Ok(HELP.to_owned()),
         Command::Version => Ok(format!("tokend {}\n", env!("CARGO_PKG_VERSION"))),
-        Command::Check(options, json) => {
+        Command::Check(options, asked) => {
             // It reads the root key. Where that cannot be done, the check is still worth having.
             let _ = crate::harden::process();
-            let (text, good) = check::run(&options, json, now);
+            let (text, good) = check::run(&options, asked, now);
             let code = if good { ExitCode::SUCCESS } else { ExitCode::from(78) };
             return print(&text, code);
+        }
+        Command::Diagnose(options, json) => {
+            // As of check.
+            let _ = crate::harden::process();
+            let (text, good) = diagnose::run(&options, json, now);
+            return print(&text, if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::LocalDeviceInfo(options, _) | Command::LocalIdentifier(options, _)
             if !options.root.is_dir() =>
@@ -403,6 +429,7 @@ mod tests {
         for line in [
             "run --config /c --state /s --root /r --bus session",
             "check --config /c --state /s --root=/r --json",
+            "diagnose --config /c --state /s --root /r --bus session --json",
             "status --json --bus unix:path=/bus",
             "status cinema",
             "status cinema --watch --json",
@@ -434,6 +461,7 @@ mod tests {
             ("check --bus session", "check takes no --bus"),
             ("run --yes", "run takes no --yes"),
             ("check --id", "check takes no --id"),
+            ("diagnose cinema", "unexpected argument \"cinema\""),
             ("device-info --id --json", "device-info takes no --json"),
             ("check --watch", "check takes no --watch"),
             ("run --from /old", "run takes no --from"),
@@ -456,6 +484,7 @@ mod tests {
             "token",
             "headers",
             "device-info",
+            "diagnose",
             "reload",
             "forget",
             "reseal",

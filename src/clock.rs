@@ -17,10 +17,11 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// been set yet: no certificate would be valid by it.
 pub const RELEASED: WallTime = WallTime(1_793_491_200_000);
 
-/// Who vouches for the wall clock: the file of `[clock] synchronized_file`, which the platform
-/// makes once the time is right; without one, the kernel, whose clock is then not `STA_UNSYNC`.
+/// Who vouches for the wall clock: the files of `[clock] synchronized_file`, any of which the
+/// platform makes once the time is right; without one, the kernel, whose clock is then not
+/// `STA_UNSYNC`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConfirmedBy(pub Option<PathBuf>);
+pub struct ConfirmedBy(pub Vec<PathBuf>);
 
 /// What all clocks say at this moment.
 #[must_use]
@@ -82,17 +83,17 @@ impl ConfirmedBy {
     /// Whether the wall clock is confirmed at this moment. What cannot be found out is a no.
     #[must_use]
     pub fn confirms(&self) -> bool {
-        match &self.0 {
-            Some(file) => file.exists(),
-            None => kernel::synchronized().unwrap_or_else(|error| {
-                // A system call filter denies it; said once, for this is asked at every event.
-                static SAID: Once = Once::new();
-                SAID.call_once(|| {
-                    log::warn!("the kernel does not tell whether its clock is right: {error}");
-                });
-                false
-            }),
+        if !self.0.is_empty() {
+            return self.0.iter().any(|file| file.exists());
         }
+        kernel::synchronized().unwrap_or_else(|error| {
+            // A system call filter denies it; said once, for this is asked at every event.
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                log::warn!("the kernel does not tell whether its clock is right: {error}");
+            });
+            false
+        })
     }
 }
 
@@ -112,6 +113,15 @@ mod tests {
     fn boot_time_counts_at_least_what_the_monotonic_clock_counts() {
         let monotonic = monotonic_usec() / 1000;
         assert!(i128::from(boot().0) >= monotonic);
+    }
+
+    #[test]
+    fn any_of_the_files_confirms_the_clock_and_none_does_not() {
+        let confirms =
+            |files: &[&str]| ConfirmedBy(files.iter().map(Into::into).collect()).confirms();
+        assert!(confirms(&["/nonexistent", "/proc/self"]));
+        assert!(confirms(&["/proc/self", "/nonexistent"]));
+        assert!(!confirms(&["/nonexistent", "/nonexistent/too"]));
     }
 
     #[test]
@@ -149,7 +159,7 @@ mod tests {
     fn a_configured_file_confirms_the_clock_while_it_is_there() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("synchronized");
-        let by = ConfirmedBy(Some(file.clone()));
+        let by = ConfirmedBy(vec![file.clone()]);
         assert!(!now(&by).confirmed);
         std::fs::write(&file, "").unwrap();
         assert!(now(&by).confirmed);
@@ -159,6 +169,6 @@ mod tests {
 
     #[test]
     fn without_a_file_the_kernel_is_asked() {
-        assert_eq!(ConfirmedBy(None).confirms(), kernel::synchronized().unwrap());
+        assert_eq!(ConfirmedBy(Vec::new()).confirms(), kernel::synchronized().unwrap());
     }
 }

@@ -4,6 +4,7 @@
 
 mod error;
 mod faces;
+mod faults;
 mod keeper;
 mod publish;
 mod reload;
@@ -26,7 +27,7 @@ use crate::oauth::{AccessToken, Failure};
 use crate::seal::{self, RootKey, SealError};
 use crate::store::StateDir;
 use crate::systemd::Notifier;
-use crate::time::{BootId, Now};
+use crate::time::{BootId, BootTime, Now};
 use crate::view::{AppView, CallError, ErrorName};
 use crate::watch::{Nudger, Watch, Woken};
 use crate::{harden, logging, memory};
@@ -104,6 +105,7 @@ struct Daemon {
     settings: Settings,
     applications: Map<AppId, Application>,
     statements: Map<AppId, Result<Statement, String>>,
+    faults: faults::InForce,
     confirmed_by: ConfirmedBy,
     life: Lifecycle,
     keeper: Keeper,
@@ -115,6 +117,7 @@ struct Daemon {
     notifier: Notifier,
     snapshot: Arc<Snapshot>,
     views: Map<AppId, Arc<AppView>>,
+    started: BootTime,
     /// None until the start is over.
     bus: Option<Bus>,
     /// Answers are sent after the changes that they rest on.
@@ -145,7 +148,7 @@ impl Daemon {
         }
         let snapshot = Arc::new(Snapshot::new(env!("CARGO_PKG_VERSION"), source.name()));
         snapshot.set_reload_users(config.settings.reload_users.clone());
-        let confirmed_by = ConfirmedBy(config.settings.synchronized_file.clone());
+        let confirmed_by = ConfirmedBy(config.settings.synchronized_files.clone());
         let boot_id = clock::boot_id().unwrap_or_else(|error| {
             log::warn!("no boot id, so a token does not survive a restart: {error}");
             BootId(format!("unknown-{:016x}", keeper::random_seed()))
@@ -163,6 +166,8 @@ impl Daemon {
             settings: config.settings,
             applications: config.applications,
             statements: Map::new(),
+            faults: faults::InForce::new(config.file, &config.faults),
+            started: now.boot,
             confirmed_by,
             life,
             watch,
@@ -182,6 +187,7 @@ impl Daemon {
         for warning in daemon.device.warnings() {
             log::warn!("{warning}");
         }
+        daemon.judge_roots();
         let ids: Vec<_> = daemon.applications.keys().cloned().collect();
         for id in ids {
             daemon.read_statement(&id);
@@ -242,9 +248,13 @@ impl Daemon {
             self.keeper.look_anew();
             let event = match mail {
                 Mail::Registered { app, request, result } => {
+                    self.judge_roots();
                     Event::Registered { app, request, result }
                 }
-                Mail::Fetched { app, request, result } => Event::Fetched { app, request, result },
+                Mail::Fetched { app, request, result } => {
+                    self.judge_roots();
+                    Event::Fetched { app, request, result }
+                }
                 Mail::RootKey(key) => self.open_with(key),
                 Mail::Bus(BusEvent::Wanted { app, call, min_validity }) => {
                     Event::Wanted { app, call, min_validity }
@@ -388,6 +398,10 @@ impl Daemon {
     fn statement_event(&mut self, id: &AppId) -> Option<Event> {
         let application = self.applications.get(id)?;
         let read = config::read_statement(&application.statement_file);
+        if let Some(error) = self.faults.judge_statement(application, &read) {
+            // The server alone judges it, and it may know better.
+            log::error!("{id}: {error}; put the software statement there that the server gave you");
+        }
         let read = read.map_err(|error| chain(&error));
         if let Err(error) = &read
             && self.statements.get(id).and_then(|last| last.as_ref().err()) != Some(error)

@@ -45,6 +45,8 @@ pub mod model;
 pub mod map;
 // A string that cannot be printed.
 pub mod secret;
+// Text that others have written, as people may see it.
+pub mod text;
 // Boot time, wall time, "now": types only.
 pub mod time;
 

@@ -10,6 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use crate::text::is_hidden;
+
 pub use crate::config::LogTarget as Target;
 
 use self::stderr::Stderr;
@@ -137,7 +139,7 @@ impl Write for Line {
                 self.0.push('…');
                 return Err(fmt::Error);
             }
-            if char.is_control() {
+            if is_hidden(char) {
                 self.0.extend(char.escape_default());
             } else {
                 self.0.push(char);

@@ -300,6 +300,9 @@ pub struct Record {
     /// What was tried, by statement and origin.
     #[serde(default)]
     pub attempts: Map<StatementDigest, Map<Origin, Attempts>>,
+    /// Registrations that gave credentials, since the store was made.
+    #[serde(default)]
+    pub registrations: u64,
 }
 
 /// What was tried with one statement at one origin.

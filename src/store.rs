@@ -69,6 +69,10 @@ pub struct Store {
     listing: Option<Vec<String>>,
 }
 
+/// What is said of a store that a blank key opens.
+pub const BLANK_KEY: &str = "the root key is one byte, repeated, which anybody can guess, and it \
+     opens what is stored; move that to another key with tokend reseal";
+
 impl Store {
     /// Asks for the root key and proves it. Where it is wrong or cannot be had, nothing is written.
     pub fn open(dir: Arc<StateDir>, source: &mut dyn RootKeySource) -> Result<Self, OpenError> {
@@ -86,12 +90,24 @@ impl Store {
         let seal = source.name();
         let root = key.map_err(|source| OpenError::Seal { seal, source })?;
         let sealed = proof::sealed_files(&dir)?;
+        if root.is_blank() && sealed.is_empty() {
+            return Err(OpenError::Seal { seal, source: SealError::OneByte });
+        }
         let Proof::Proven(mut notes) = proof::prove(&dir, &root, &sealed)? else {
             return Err(OpenError::WrongKey { seal, path: dir.path().to_owned() });
         };
         notes.extend(source.warning().map(|text| Note::new(log::Level::Warn, text)));
+        if root.is_blank() {
+            notes.push(Note::new(log::Level::Error, BLANK_KEY.to_owned()));
+        }
         let (generations, seen, unread, listing) = Default::default();
         Ok(Self { dir, root, notes, generations, seen, unread, listing })
+    }
+
+    /// Whether all is sealed with a key that anybody can guess.
+    #[must_use]
+    pub fn has_blank_key(&self) -> bool {
+        self.root.is_blank()
     }
 
     /// What is to be said that no load has returned yet: about opening, about a load that failed,

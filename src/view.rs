@@ -3,6 +3,7 @@
 //! Pure: the moment comes in from outside.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access;
@@ -98,6 +99,55 @@ pub struct AppView {
     /// The property `ClientIdIssuedAt`, UNIX seconds; 0 = not registered, or the server did not
     /// say.
     pub client_id_issued_at: u64,
+    /// The property `Counters`.
+    pub counters: Counters,
+    /// The property `History`, the oldest first.
+    pub history: Arc<Vec<Happened>>,
+    /// Milliseconds: wall time less boot time, which dates the history.
+    pub wall_less_boot: i64,
+}
+
+/// What is counted of an application: the property `Counters`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// When the server last gave a token, UNIX seconds; 0 = not that it is known.
+    pub last_success: u64,
+    /// Failures in a row of whatever stands between the application and a token.
+    pub failures: u32,
+    /// When the first of them came, UNIX seconds; 0 = none.
+    pub failing_since: u64,
+    /// Registrations that gave credentials, in the life of the store.
+    pub registrations: u64,
+}
+
+impl Counters {
+    /// The entries of the property, by name.
+    #[must_use]
+    pub fn entries(&self) -> [(&'static str, u64); 4] {
+        [
+            ("failing_since", self.failing_since),
+            ("failures", self.failures.into()),
+            ("last_success", self.last_success),
+            ("registrations", self.registrations),
+        ]
+    }
+}
+
+/// Something that has happened to an application: an entry of the property `History`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// When.
+    pub at: BootTime,
+    /// `registered`, `token`, `reported`, `failed` or `forgotten`.
+    pub event: &'static str,
+    /// What there is to say of it.
+    pub message: String,
+}
+
+/// UNIX seconds of a moment, `wall_less_boot` milliseconds apart.
+#[must_use]
+pub fn unix_seconds(at: BootTime, wall_less_boot: i64) -> u64 {
+    u64::try_from(wall_less_boot.saturating_add_unsigned(at.0) / 1000).unwrap_or(0)
 }
 
 /// What a view has for a caller who may have the token.
@@ -129,6 +179,10 @@ pub enum Property<'a> {
     List(&'a [String]),
     /// `b`
     Flag(bool),
+    /// `a{st}`
+    Counters(&'a Counters),
+    /// `a(tss)`, and what dates it, as in [`AppView`].
+    History(&'a [Happened], i64),
 }
 
 impl AppView {
@@ -160,7 +214,16 @@ impl AppView {
         }
     }
 
-    /// All properties that can change, by name.
+    /// The properties whose changes nobody is told of, by name.
+    #[must_use]
+    pub fn silent_properties(&self) -> [(&'static str, Property<'_>); 2] {
+        [
+            ("Counters", Property::Counters(&self.counters)),
+            ("History", Property::History(&self.history, self.wall_less_boot)),
+        ]
+    }
+
+    /// All properties whose changes everybody is told of, by name.
     #[must_use]
     pub fn properties(&self) -> [(&'static str, Property<'_>); 8] {
         let (error, message) = &self.last_error;

@@ -7,11 +7,13 @@
 
 #[path = "e2e/hostile_callers"]
 mod hostile_callers {
+    pub mod attack;
     pub mod random;
     pub mod rig;
 }
 mod support;
 
+use hostile_callers::attack::on_each_bus;
 use hostile_callers::random;
 use hostile_callers::rig::{CINEMA, Rig};
 use support::bus::Bus;
@@ -22,6 +24,16 @@ fn twenty_thousand_random_calls_are_answered_and_others_are_served() {
     for seed in 1000..1008 {
         random::storm(seed, 2500);
     }
+}
+
+#[test]
+fn twenty_processes_that_connect_call_once_and_leave_drown_nobody() {
+    on_each_bus("churn-small", &[20]);
+}
+
+#[test]
+fn twenty_processes_that_leave_60_kb_behind_each_time_drown_nobody() {
+    on_each_bus("churn-large", &[20]);
 }
 
 /// As large as a message can be, but for its header: the specification's 128 MiB.

@@ -57,7 +57,8 @@ _tokend() {
     case $command in
         '') takes='--help --version' ;;
         run) takes='--config --state --root --bus' ;;
-        check) takes='--config --state --root --json' ;;
+        check) takes='--config --state --root --json --strict' ;;
+        diagnose) takes='--config --state --root --bus --json' ;;
         status) takes='--bus --json --watch' ;;
         token | headers | reload) takes='--bus' ;;
         device-info) takes='--config --state --root --bus --id --json' ;;
@@ -74,7 +75,7 @@ _tokend() {
         return
     fi
     case $command in
-        '') word='run check status token headers device-info reload forget reseal' ;;
+        '') word='run check status token headers device-info diagnose reload forget reseal' ;;
         status | token | headers | forget)
             [[ -z $id ]] || return
             word=$(_tokend_applications "${words[0]}" "${bus[@]}")

@@ -3,6 +3,7 @@
 //! its error, and nothing behind them.
 
 use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use zbus::{Connection, DBusError, ObjectPath, OwnedVariant, Variant, interface};
 
@@ -14,9 +15,12 @@ pub(crate) struct StandIn(Connection);
 
 impl StandIn {
     pub(crate) fn start(address: &str, id: &str, version: &str) -> Result<Self, Failure> {
+        #[expect(clippy::disallowed_methods, reason = "this is not tokend")]
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let manager = Manager { version: version.to_owned(), started_at: now.as_secs() };
         let start = async {
             let connection = zbus::connection::Builder::address(address)
-                .serve_at("/tv/tokend", Manager { version: version.to_owned() })
+                .serve_at("/tv/tokend", manager)
                 .serve_at("/tv/tokend", ObjectManager { id: id.to_owned() })
                 .serve_at(path_of(id), Application { id: id.to_owned() })
                 .name("tv.tokend")
@@ -114,6 +118,17 @@ impl Application {
     fn client_id_issued_at(&self) -> u64 {
         0
     }
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn counters(&self) -> HashMap<String, u64> {
+        let names = ["failing_since", "failures", "last_success", "registrations"];
+        names.map(|name| (name.to_owned(), 0)).into()
+    }
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn history(&self) -> Vec<(u64, String, String)> {
+        Vec::new()
+    }
 }
 
 /// zbus's own announces each object, so tokend does without that feature of zbus.
@@ -127,7 +142,7 @@ type Interfaces = HashMap<&'static str, HashMap<&'static str, OwnedVariant>>;
 impl ObjectManager {
     fn get_managed_objects(&self) -> zbus::fdo::Result<HashMap<ObjectPath<'static>, Interfaces>> {
         let application = Application { id: self.id.clone() };
-        let properties: [(_, Variant<'_>); 9] = [
+        let properties: [(_, Variant<'_>); 11] = [
             ("Id", application.id().into()),
             ("State", application.state().into()),
             ("TokenNumber", application.token_number().into()),
@@ -137,6 +152,8 @@ impl ObjectManager {
             ("Scopes", application.scopes().into()),
             ("RedirectUris", application.redirect_uris().into()),
             ("ClientIdIssuedAt", application.client_id_issued_at().into()),
+            ("Counters", application.counters().into()),
+            ("History", application.history().into()),
         ];
         let mut owned = HashMap::new();
         for (name, value) in properties {
@@ -149,6 +166,8 @@ impl ObjectManager {
 
 struct Manager {
     version: String,
+    /// UNIX seconds.
+    started_at: u64,
 }
 
 #[interface(name = "tv.tokend.Manager1")]
@@ -174,5 +193,15 @@ impl Manager {
     #[zbus(property)]
     fn clock_set(&self) -> bool {
         false
+    }
+
+    #[zbus(property)]
+    fn faults(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    #[zbus(property(emits_changed_signal = "false"))]
+    fn started_at(&self) -> u64 {
+        self.started_at
     }
 }

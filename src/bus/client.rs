@@ -25,7 +25,7 @@ use crate::map::Map;
 use crate::model::AppId;
 use crate::secret::Secret;
 
-pub use properties::{Change, LastError, Notice, Overview, Status};
+pub use properties::{Change, Event, LastError, Notice, Overview, Status};
 pub use watch::{Watcher, watch};
 
 /// A command has its answer by then, connecting counted in: tokend answers within 20 s.

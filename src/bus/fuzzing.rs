@@ -12,7 +12,7 @@ use super::wire::{CALL, Header, NO_REPLY, Outgoing, parse};
 use super::*;
 use crate::access::Rules;
 use crate::fuzzing::Recipe;
-use crate::view::{AppState, Face};
+use crate::view::{AppState, Counters, Face};
 
 /// A recipe for a stream: bytes as they are, calls, and messages of any announced length; and for
 /// the pieces in which it arrives.
@@ -147,6 +147,9 @@ fn snapshot() -> Snapshot {
         scopes: vec!["c".into()],
         redirect_uris: Vec::new(),
         client_id_issued_at: 4,
+        counters: Counters::default(),
+        history: Arc::default(),
+        wall_less_boot: 0,
     };
     let snapshot = Snapshot::new("1", "key-file");
     let face = Face { access: Rules::default(), headers: Vec::new() };

@@ -223,7 +223,9 @@ pub(super) fn property<'s>(
         Object::Manager => state.manager().into_iter().find_map(named),
         Object::Application(id) if name == "Id" => Some(Property::Text(id)),
         Object::Application(id) => {
-            state.applications.get(id)?.view.properties().into_iter().find_map(named)
+            let view = &state.applications.get(id)?.view;
+            let silent = view.silent_properties().into_iter();
+            view.properties().into_iter().chain(silent).find_map(named)
         }
         Object::Above(_) | Object::Applications => None,
     }

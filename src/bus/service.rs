@@ -345,6 +345,7 @@ impl Service {
                 }
                 self.application_removed(&app);
             }
+            BusCommand::Faults(faults) => signals::faults_changed(&mut self.main, &faults),
             BusCommand::ClockSet(set) => signals::clock_set_changed(&mut self.main, set),
             BusCommand::Ping => (self.events)(BusEvent::Pong),
         }

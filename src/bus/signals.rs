@@ -23,6 +23,11 @@ pub(super) fn clock_set_changed(link: &mut Link, set: bool) {
     properties_changed(link, MANAGER_PATH, MANAGER_INTERFACE, [("ClockSet", Property::Flag(set))]);
 }
 
+/// Tells the new value of the manager's `Faults`.
+pub(super) fn faults_changed(link: &mut Link, faults: &[String]) {
+    properties_changed(link, MANAGER_PATH, MANAGER_INTERFACE, [("Faults", Property::List(faults))]);
+}
+
 /// Tells that an application's object is there.
 pub(super) fn added(link: &mut Link, id: &AppId, application: &Exported) {
     emit(link, MANAGER_PATH, OBJECT_MANAGER, "InterfacesAdded", "oa{sa{sv}}", |body| {

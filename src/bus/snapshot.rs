@@ -49,6 +49,9 @@ pub(super) struct State {
     pub(super) device_info: Vec<u8>,
     version: String,
     sealing: String,
+    faults: Vec<String>,
+    /// UNIX seconds.
+    started_at: u64,
     clock_set: bool,
     last_rules: RulesNumber,
 }
@@ -109,6 +112,16 @@ impl Snapshot {
         self.write().clock_set = set;
     }
 
+    /// Sets the property `Faults`.
+    pub fn set_faults(&self, faults: Vec<String>) {
+        self.write().faults = faults;
+    }
+
+    /// Sets the property `StartedAt`, UNIX seconds.
+    pub fn set_started_at(&self, at: u64) {
+        self.write().started_at = at;
+    }
+
     /// Sets who may call `Reload` besides root.
     pub fn set_reload_users(&self, users: Vec<Name>) {
         let mut state = self.write();
@@ -161,6 +174,7 @@ impl Snapshot {
 fn properties(id: &AppId, view: &AppView) -> Vec<u8> {
     let mut entries = Vec::new();
     let all = [("Id", Property::Text(id.as_str()))].into_iter().chain(view.properties());
+    let all = all.chain(view.silent_properties());
     Writer::new(&mut entries).properties(all);
     entries
 }
@@ -172,10 +186,12 @@ impl State {
     }
 
     /// The properties of the manager.
-    pub(super) fn manager(&self) -> [(&'static str, Property<'_>); 3] {
+    pub(super) fn manager(&self) -> [(&'static str, Property<'_>); 5] {
         [
             ("ClockSet", Property::Flag(self.clock_set)),
+            ("Faults", Property::List(&self.faults)),
             ("Sealing", Property::Text(&self.sealing)),
+            ("StartedAt", Property::Number(self.started_at)),
             ("Version", Property::Text(&self.version)),
         ]
     }

@@ -2,7 +2,7 @@
 //! Messages as bytes (D-Bus Specification, sections "Type System" and "Message Protocol"): what is
 //! written is little-endian, what is read may be either.
 
-use crate::view::Property;
+use crate::view::{self, Happened, Property};
 
 use super::InfoValue;
 
@@ -261,6 +261,27 @@ impl<'o> Writer<'o> {
             Property::Flag(flag) => {
                 self.signature("b");
                 self.u32((*flag).into());
+            }
+            Property::Counters(counters) => {
+                self.signature("a{st}");
+                self.array(8, |entries| {
+                    for (name, count) in counters.entries() {
+                        entries.align(8);
+                        entries.string(name);
+                        entries.u64(count);
+                    }
+                });
+            }
+            Property::History(history, wall_less_boot) => {
+                self.signature("a(tss)");
+                self.array(8, |entries| {
+                    for Happened { at, event, message } in *history {
+                        entries.align(8);
+                        entries.u64(view::unix_seconds(*at, *wall_less_boot));
+                        entries.string(event);
+                        entries.string(message);
+                    }
+                });
             }
         }
     }

@@ -10,6 +10,7 @@ mod device;
 mod finding;
 mod server;
 mod storage;
+mod unit;
 pub(super) mod user;
 
 use crate::config;
@@ -18,14 +19,23 @@ use crate::time::WallTime;
 
 use finding::Findings;
 
-/// What goes to standard output, and whether all is good: no finding is an `error`, so the exit
-/// code is 0 and not 78.
+/// What `check` was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// `--json`
+    pub json: bool,
+    /// `--strict`: a warning is as bad as an error.
+    pub strict: bool,
+}
+
+/// What goes to standard output, and whether all is good: no finding is an `error` (nor, if strict, a
+/// `warning`), so the exit code is 0 and not 78.
 ///
 /// One line for each finding: `ok`, `warning` or `error`, what it is about, and the finding.
 ///
 /// With `json`, one object that stays as it is (fields and subjects may be added):
 ///
-/// - `ok`: no finding is an `error`;
+/// - `ok`: all is good;
 /// - `findings`: an array, in the order of the lines, of objects with
 ///   - `level`: `ok`, `warning` or `error`;
 ///   - `subject`: `user`, `configuration`, `application`, `statement`, `callers`, `reload`,
@@ -40,14 +50,14 @@ use finding::Findings;
 ///
 /// Where `tokend.toml` is faulty, only its faults and those of the application files are found.
 #[must_use]
-pub fn run(options: &Options, json: bool, now: WallTime) -> (String, bool) {
-    let findings = findings(options, now);
-    let text = if json { findings.json() } else { findings.text() };
+pub fn run(options: &Options, asked: Asked, now: WallTime) -> (String, bool) {
+    let findings = findings(options, asked.strict, now);
+    let text = if asked.json { findings.json() } else { findings.text() };
     (text, findings.good())
 }
 
-fn findings(options: &Options, now: WallTime) -> Findings {
-    let mut findings = Findings::default();
+fn findings(options: &Options, strict: bool, now: WallTime) -> Findings {
+    let mut findings = Findings::new(strict);
     let user = user::check(options, &mut findings);
     let config = match config::load(&options.config) {
         Ok(config) => config,
@@ -67,6 +77,6 @@ fn findings(options: &Options, now: WallTime) -> Findings {
     }
     device::check(options, &config, look.as_ref(), user, &mut findings);
     server::check(&config.settings.server, &mut findings);
-    clock::check(config.settings.synchronized_file, now, &mut findings);
+    clock::check(config.settings.synchronized_files, now, &mut findings);
     findings
 }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::chain;
-use super::check::user;
+use super::check::user::{self, User};
 use crate::bus::client::{self, ClientError};
 use crate::bus::{BusAddress, InfoValue};
 use crate::config;
@@ -53,7 +53,7 @@ pub fn local(options: &Options, json: bool) -> String {
     }
     let rows = info.0.iter().map(|(field, found)| {
         let value = match &found.value {
-            Value::Text(text) => super::status::printable(text),
+            Value::Text(text) => crate::text::printable(text),
             Value::Number(number) => number.to_string(),
             Value::Decimal(decimal) => decimal.to_string(),
             Value::Flag(flag) => flag.to_string(),
@@ -73,7 +73,7 @@ pub fn local(options: &Options, json: bool) -> String {
 /// What the identity would rest on if it were decided now, and which sources those are. What they
 /// say is not said.
 fn identity(options: &Options, overrides: &Overrides) -> (&'static str, String) {
-    let reader = user::user(&options.state).reader();
+    let reader = user::user(options).reader();
     match device::identity_for(&options.root, overrides, reader) {
         Ok(identity) => {
             let basis = match identity.basis {
@@ -84,7 +84,7 @@ fn identity(options: &Options, overrides: &Overrides) -> (&'static str, String) 
             };
             (basis, identity.origin())
         }
-        Err(error) => ("none", super::status::printable(&chain(&error))),
+        Err(error) => ("none", crate::text::printable(&chain(&error))),
     }
 }
 
@@ -96,8 +96,8 @@ fn identity(options: &Options, overrides: &Overrides) -> (&'static str, String) 
 pub fn identifier(options: &Options, looks: bool) -> Result<String, (String, u8)> {
     const TEMPFAIL: u8 = 75;
     let config = config::load(&options.config).map_err(|faults| (chain(&faults), 78))?;
-    let user = user::user(&options.state);
-    if looks && let Some(id) = stored(options, &config.settings.seal, user.daemon)? {
+    let user = user::user(options);
+    if looks && let Some(id) = stored(options, &config.settings.seal, user)? {
         return Ok(format!("{id}\n"));
     }
     let decided = device::identity_for(&options.root, &config.settings.device, user.reader());
@@ -113,11 +113,11 @@ pub fn identifier(options: &Options, looks: bool) -> Result<String, (String, u8)
 fn stored(
     options: &Options,
     seal: &config::Seal,
-    owner: u32,
+    user: User,
 ) -> Result<Option<String>, (String, u8)> {
     const IOERR: u8 = 74;
     const NOPERM: u8 = 77;
-    let look = Look::open(&options.state, owner).map_err(|error| {
+    let look = Look::open(&options.state, user.daemon).map_err(|error| {
         let denied = matches!(
             &error,
             LockError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied
@@ -125,7 +125,7 @@ fn stored(
         (chain(&error), if denied { NOPERM } else { IOERR })
     })?;
     let Some(look) = look.filter(Look::has_identity) else { return Ok(None) };
-    let key = seal::source(seal, &options.state).root_key(false);
+    let key = seal::chatty_source(seal, &options.state, user.other()).root_key(false);
     let key = key.map_err(|error| (chain(&error), IOERR))?;
     look.identity(&key).map_err(|error| (chain(&error), IOERR))
 }
@@ -162,7 +162,7 @@ fn as_table(fields: &Map<String, InfoValue>) -> String {
     let mut table = format!("{:width$}  VALUE\n", "KEY");
     for (key, value) in fields {
         let value = match value {
-            InfoValue::Text(text) => super::status::printable(text),
+            InfoValue::Text(text) => crate::text::printable(text),
             InfoValue::Number(number) => number.to_string(),
             InfoValue::Decimal(decimal) => decimal.to_string(),
             InfoValue::Flag(flag) => flag.to_string(),

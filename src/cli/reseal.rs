@@ -34,8 +34,8 @@ pub fn run(options: &Options, from: &Path) -> Result<String, Failure> {
     }
 
     let dir = StateDir::lock(&options.state).map_err(Failure::Lock)?;
-    let mut old = seal::chatty_source(&before, dir.path());
-    let mut new = seal::chatty_source(&now, dir.path());
+    let mut old = seal::chatty_source(&before, dir.path(), None);
+    let mut new = seal::chatty_source(&now, dir.path(), None);
     let mut notes = dir.notes().to_vec();
     let done = store::reseal(&dir, old.as_mut(), new.as_mut(), &mut notes);
     notes.extend(new.warning().map(|text| store::Note { level: log::Level::Warn, text }));

@@ -5,10 +5,12 @@ use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::bus::BusAddress;
-use crate::bus::client::{self, ClientError, Overview, Status};
+use crate::bus::client::{self, ClientError, Event, Overview, Status};
 use crate::model::AppId;
+use crate::text::{escaped_json, printable};
 use crate::time::WallTime;
 
+mod advice;
 mod board;
 mod lines;
 mod screen;
@@ -41,8 +43,12 @@ pub fn run(
     let mut overview = client::overview(bus)?;
     keep_only(&mut overview, id)?;
     if json {
-        let value = serde_json::to_value(&overview).unwrap_or_default();
-        return Ok(escaped(&format!("{value:#}\n")));
+        let mut value = serde_json::to_value(&overview).unwrap_or_default();
+        if overview.started_at != 0 {
+            let uptime = now.unix_seconds().saturating_sub(overview.started_at);
+            value["uptime_seconds"] = uptime.into();
+        }
+        return Ok(escaped_json(&format!("{value:#}\n")));
     }
     Ok(table(&overview, id.is_some(), now))
 }
@@ -57,15 +63,22 @@ fn keep_only(overview: &mut Overview, id: Option<&AppId>) -> Result<(), ClientEr
     Ok(())
 }
 
-fn table(overview: &Overview, details: bool, now: WallTime) -> String {
-    let mut lines = vec![head(overview)];
-    lines.push(columns(overview));
+pub(super) fn table(overview: &Overview, details: bool, now: WallTime) -> String {
+    let mut lines = heads(overview, COLUMNS);
     for entry in entries(overview, COLUMNS, details, now) {
         lines.extend(entry.rows);
         lines.extend(entry.more);
     }
     let lines: Vec<_> = lines.iter().map(|line| printable(line) + "\n").collect();
     lines.concat()
+}
+
+/// The lines above the applications.
+fn heads(overview: &Overview, columns: usize) -> Vec<String> {
+    let mut lines = vec![head(overview)];
+    overview.faults.iter().for_each(|f| indented(&mut lines, columns, &format!("fault: {f}")));
+    lines.push(self::columns(overview));
+    lines
 }
 
 fn head(Overview { version, sealing, clock_set, .. }: &Overview) -> String {
@@ -87,6 +100,8 @@ struct Entry {
     rows: Vec<String>,
     /// Its error and details.
     more: Vec<String>,
+    /// It has an error.
+    troubled: bool,
 }
 
 /// The entries of all applications, whose words are wrapped where they would go beyond `columns`.
@@ -107,10 +122,16 @@ fn entries(overview: &Overview, columns: usize, details: bool, now: WallTime) ->
         if let Some(error) = error(application) {
             indented(&mut more, columns, &error);
         }
+        if advice::waits_for_somebody(application) {
+            indented(&mut more, columns, advice::NOBODY);
+        }
+        if let Some(advice) = advice::advice(application) {
+            indented(&mut more, columns, &format!("what to do: {advice}"));
+        }
         if details {
             self::details(&mut more, columns, application);
         }
-        Entry { rows, more }
+        Entry { rows, more, troubled: !application.last_error.name.is_empty() }
     };
     overview.applications.iter().map(entry).collect()
 }
@@ -141,10 +162,25 @@ fn details(lines: &mut Vec<String>, columns: usize, application: &Status) {
     if let Some(date) = date(application.client_id_issued_at) {
         indented(lines, columns, &format!("registered: {date}"));
     }
+    let count = |name: &str| application.counters.get(name).copied().unwrap_or(0);
+    if let Some(date) = date(count("last_success")) {
+        indented(lines, columns, &format!("last token from the server: {date}"));
+    }
+    if let Some(date) = date(count("failing_since")) {
+        let text = format!("failures in a row: {}, since {date}", count("failures"));
+        indented(lines, columns, &text);
+    }
+    if application.counters.contains_key("registrations") {
+        indented(lines, columns, &format!("registrations: {}", count("registrations")));
+    }
+    for Event { time, event, message } in &application.history {
+        let date = date(*time).unwrap_or_default();
+        indented(lines, columns, &format!("{date} {event}: {message}"));
+    }
 }
 
 /// A date as people read it; none where there is none.
-fn date(unix_seconds: u64) -> Option<String> {
+pub(super) fn date(unix_seconds: u64) -> Option<String> {
     if unix_seconds == 0 {
         return None;
     }
@@ -199,25 +235,6 @@ fn indented(lines: &mut Vec<String>, columns: usize, text: &str) {
         used += gap.len() + length;
     }
     lines.push(line);
-}
-
-/// Text that others have written, without what a terminal would obey.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// JSON without what a terminal would obey: what it leaves as it is of control characters is in
-/// its strings, but for the line feeds of its layout.
-fn escaped(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c.is_control() && c != '\n' {
-            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

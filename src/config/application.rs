@@ -24,7 +24,7 @@ pub(super) fn application(
 ) -> Option<Application> {
     if raw.software_statement_file.is_none() && !sheet.is_faulty(STATEMENT) {
         let place = Place { line: None, key: STATEMENT.into() };
-        sheet.fault(&place, "left out; legal: the path of a file that holds a software statement");
+        sheet.missing(&place, "the path of a file that holds a software statement");
     }
     let statement = accept(sheet, raw.software_statement_file, |path| {
         Ok((paths::credential_name(&path), statement_path(path, base)?))

@@ -13,15 +13,73 @@ pub struct Fault {
     pub line: Option<usize>,
     /// The key, with its table (`server.url`), where the fault has one.
     pub key: Option<String>,
+    /// What kind of fault it is.
+    pub kind: FaultKind,
     /// What was found, and what is legal. Never the value of a key that may hold a secret.
     pub message: String,
 }
+
+/// What kind of fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The file cannot be read, or may not be believed.
+    File,
+    /// The file is no TOML.
+    Syntax,
+    /// There is no such key.
+    UnknownKey,
+    /// A key is left out that has no default.
+    Missing,
+    /// A value is of another type.
+    Type,
+    /// A value is illegal.
+    Value,
+}
+
+/// What stands between what was found and what is legal.
+const LEGAL: &str = "; legal: ";
 
 impl Fault {
     /// A fault of a file as a whole.
     #[must_use]
     pub fn of_file(file: impl Into<PathBuf>, message: impl Into<String>) -> Self {
-        Self { file: file.into(), line: None, key: None, message: message.into() }
+        let kind = FaultKind::File;
+        Self { file: file.into(), line: None, key: None, kind, message: message.into() }
+    }
+
+    /// `FILE:LINE: KEY: KIND; expected: …`: the fault as anybody may read it, so that nothing of what
+    /// was found is in it, which may be a secret in the wrong place.
+    #[must_use]
+    pub fn without_values(&self) -> String {
+        let mut line = self.file.display().to_string();
+        if let Some(number) = self.line {
+            line.push_str(&format!(":{number}"));
+        }
+        if let Some(key) = self.key.as_deref().filter(|key| self.is_ours(key)) {
+            line.push_str(&format!(": {key}"));
+        }
+        // What is legal comes last, and is our own text.
+        let (found, legal) = self.message.rsplit_once(LEGAL).unwrap_or((&self.message, ""));
+        let kind = match self.kind {
+            FaultKind::File => found,
+            FaultKind::Syntax => "no TOML",
+            FaultKind::UnknownKey => "unknown key",
+            FaultKind::Missing => "left out",
+            FaultKind::Type => "wrong type",
+            FaultKind::Value => "illegal value",
+        };
+        line.push_str(&format!(": {kind}"));
+        if !legal.is_empty() {
+            line.push_str(&format!("; expected: {legal}"));
+        }
+        line
+    }
+
+    /// A key that is unknown is text of the file: it is shown if it can be no secret.
+    fn is_ours(&self, key: &str) -> bool {
+        let plain = |c: char| c.is_ascii_lowercase() || "._".contains(c);
+        let known = !matches!(self.kind, FaultKind::UnknownKey | FaultKind::Syntax);
+        known || (key.len() <= 40 && key.chars().all(plain))
     }
 }
 
@@ -63,5 +121,60 @@ impl std::error::Error for Faults {}
 impl From<Fault> for Faults {
     fn from(fault: Fault) -> Self {
         Self(vec![fault])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(kind: FaultKind, key: &str, message: &str) -> Fault {
+        let (file, key) = ("/etc/tokend/tokend.toml".into(), Some(key.to_owned()));
+        Fault { file, line: Some(3), key, kind, message: message.to_owned() }
+    }
+
+    #[test]
+    fn without_values_a_fault_has_file_line_key_kind_and_what_is_expected() {
+        for (kind, key, message, expected) in [
+            (
+                FaultKind::Value,
+                "log.level",
+                "found \"s3cret; legal: s3cret\"; legal: error, warn",
+                "log.level: illegal value; expected: error, warn",
+            ),
+            (
+                FaultKind::Type,
+                "log.level",
+                "found an integer; legal: a string",
+                "log.level: wrong type; expected: a string",
+            ),
+            (
+                FaultKind::Missing,
+                "storage.seal",
+                "left out; legal: x",
+                "storage.seal: left out; expected: x",
+            ),
+            (
+                FaultKind::UnknownKey,
+                "server.urll",
+                "unknown key; legal: url",
+                "server.urll: unknown key; expected: url",
+            ),
+            (
+                FaultKind::UnknownKey,
+                "s3cretKEY",
+                "unknown key; legal: url",
+                "unknown key; expected: url",
+            ),
+            (FaultKind::Syntax, "s3cret", "no TOML: s3cret", "no TOML"),
+        ] {
+            let line = fault(kind, key, message).without_values();
+            assert_eq!(line, format!("/etc/tokend/tokend.toml:3: {expected}"));
+        }
+        let of_file = Fault::of_file("/etc/a", "has mode 0666; legal: not writable by group");
+        assert_eq!(
+            of_file.without_values(),
+            "/etc/a: has mode 0666; expected: not writable by group"
+        );
     }
 }

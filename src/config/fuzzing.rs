@@ -47,7 +47,7 @@ fn legal_settings(settings: &Settings) {
         assert!(agent.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && agent.trim() == agent);
     }
     let mut paths: Vec<&Path> = server.ca_file.iter().map(PathBuf::as_path).collect();
-    paths.extend(settings.synchronized_file.iter().map(PathBuf::as_path));
+    paths.extend(settings.synchronized_files.iter().map(PathBuf::as_path));
     paths.extend(settings.device.identity_file.iter().map(PathBuf::as_path));
     match &settings.seal {
         Seal::KeyFile(file) => paths.push(&file.path),

@@ -77,7 +77,7 @@ fn object(part: &str, error: NotAJwt) -> Result<Map<String, Value>, NotAJwt> {
 fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
     const MOST: usize = 120;
     let text = object.get(key)?.as_str()?;
-    Some(text.chars().filter(|c| !c.is_control()).take(MOST).collect())
+    Some(text.chars().filter(|c| !crate::text::is_hidden(*c)).take(MOST).collect())
 }
 
 fn date(object: &Map<String, Value>, key: &str) -> Option<i64> {

@@ -18,6 +18,7 @@ mod table;
 mod trust;
 mod url;
 mod values;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -25,11 +26,12 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, FaultKind, Faults};
 pub use names::user_id;
 pub use statement::{Statement, StatementError, read_statement};
 pub(crate) use trust::judge as judge_opened;
 pub use trust::{FileError, Problem, check_ownership, judge_for, read as read_trusted};
+pub use written::{Written, is_key, written};
 
 use crate::access::{Name, Rules};
 use crate::device::Overrides;
@@ -85,8 +87,8 @@ pub struct Settings {
     pub seal: Seal,
     /// `[device]`
     pub device: Overrides,
-    /// `[clock] synchronized_file`: while it is there, the wall clock is right.
-    pub synchronized_file: Option<PathBuf>,
+    /// `[clock] synchronized_file`: while any of them is there, the wall clock is right.
+    pub synchronized_files: Vec<PathBuf>,
     /// `[log]`
     pub log: Log,
     /// `reload_users`: who may call `Reload` besides root.

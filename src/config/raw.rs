@@ -11,7 +11,7 @@ pub(super) struct RawSettings<'a> {
     pub(super) server: RawServer,
     pub(super) storage: RawStorage,
     pub(super) device: RawDevice<'a>,
-    pub(super) synchronized_file: Option<Entry<String>>,
+    pub(super) synchronized_files: Option<Vec<Entry<String>>>,
     pub(super) log_target: Option<Entry<String>>,
     pub(super) log_level: Option<Entry<String>>,
 }
@@ -66,7 +66,7 @@ impl<'a> RawSettings<'a> {
             server: RawServer::read(&root),
             storage: RawStorage::read(&root),
             device: RawDevice::read(&root),
-            synchronized_file: clock.text("synchronized_file"),
+            synchronized_files: clock.text_or_texts("synchronized_file"),
             log_target: log.text("target"),
             log_level: log.text("level"),
         }

@@ -10,7 +10,7 @@ use super::paths::{self, Base};
 use super::raw::{RawDevice, RawServer, RawSettings, RawStorage};
 use super::table::{Entry, Place, Sheet, excerpt, integer, type_of};
 use super::values::{self, accept};
-use super::{KeyFile, Log, LogTarget, Pkcs11, Seal, Server, Settings, names, url};
+use super::{FaultKind, KeyFile, Log, LogTarget, Pkcs11, Seal, Server, Settings, names, url};
 use crate::device::{self, Kind, Overrides, Value};
 use crate::map::Map;
 use crate::model::Origin;
@@ -53,13 +53,15 @@ pub(super) fn settings(
     let device = overrides(sheet, raw.device);
     let target = accept(sheet, raw.log_target, |word| values::choice(&word, &TARGETS));
     let level = accept(sheet, raw.log_level, |word| values::choice(&word, &LEVELS));
-    let synchronized_file = accept(sheet, raw.synchronized_file, paths::absolute);
+    let files = raw.synchronized_files.into_iter().flatten();
+    let synchronized_files =
+        files.filter_map(|file| accept(sheet, Some(file), paths::absolute)).collect();
     let reload_users = values::names(sheet, raw.reload_users, names::Kind::User, warnings);
     Some(Settings {
         seal: seal(sheet, raw.storage, base)?,
         server,
         device,
-        synchronized_file,
+        synchronized_files,
         log: Log {
             target: target.unwrap_or(LogTarget::Auto),
             level: level.unwrap_or(LevelFilter::Info),
@@ -101,15 +103,15 @@ fn same_server(
 fn seal(sheet: &Sheet<'_>, raw: RawStorage, base: Base<'_>) -> Option<Seal> {
     let place = raw.place.clone();
     if raw.seal.is_none() && !sheet.is_faulty("storage") && !sheet.is_faulty(&place.key) {
-        sheet
-            .fault(&place, "left out, and there is no default; legal: key-file, pkcs11, generated");
+        let message = "left out, and there is no default; legal: key-file, pkcs11, generated";
+        sheet.note(FaultKind::Missing, &place, message);
     }
     let name = accept(sheet, raw.seal.clone(), |word| values::choice(&word, &SEALS))?;
     refuse_keys_of_other_seals(sheet, &raw, name);
     let need = |entry: Option<Entry<String>>, key: &str, what: &str| {
         let place = Place { key: format!("storage.{key}"), ..place.clone() };
         if entry.is_none() && !sheet.is_faulty(&place.key) {
-            sheet.fault(&place, format!("left out; legal: {what}"));
+            sheet.missing(&place, what);
         }
         entry
     };

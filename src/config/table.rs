@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Fault;
+use super::{Fault, FaultKind};
 
 const MOST_SYNTAX_FAULTS: usize = 10;
 
@@ -64,14 +64,24 @@ impl<'a> Sheet<'a> {
             if self.faults.borrow().last().is_some_and(|last| last.line == line) {
                 continue;
             }
-            self.push(line, line.and_then(|line| self.key_on(line)), self.syntax(&error, line));
+            let key = line.and_then(|line| self.key_on(line));
+            self.push(FaultKind::Syntax, line, key, self.syntax(&error, line));
         }
         None
     }
 
     /// Notes that the value at this place is wrong.
     pub(super) fn fault(&self, place: &Place, message: impl Into<String>) {
-        self.push(place.line, Some(place.key.clone()), message.into());
+        self.note(FaultKind::Value, place, message);
+    }
+
+    /// Notes that a key is left out which has no default.
+    pub(super) fn missing(&self, place: &Place, legal: &str) {
+        self.note(FaultKind::Missing, place, format!("left out; legal: {legal}"));
+    }
+
+    pub(super) fn note(&self, kind: FaultKind, place: &Place, message: impl Into<String>) {
+        self.push(kind, place.line, Some(place.key.clone()), message.into());
     }
 
     /// Whether something is wrong with the value of this key.
@@ -82,7 +92,8 @@ impl<'a> Sheet<'a> {
     /// A remark on the value at this place, which is legal all the same.
     pub(super) fn remark(&self, place: &Place, message: &str) -> String {
         let (file, key, message) = (self.file.to_owned(), place.key.clone(), message.to_owned());
-        Fault { file, line: place.line, key: Some(key), message }.to_string()
+        let kind = FaultKind::Value;
+        Fault { file, line: place.line, key: Some(key), kind, message }.to_string()
     }
 
     /// All that was noted, by line.
@@ -116,8 +127,9 @@ impl<'a> Sheet<'a> {
         Some((key.trim(), value.trim()))
     }
 
-    fn push(&self, line: Option<usize>, key: Option<String>, message: String) {
-        self.faults.borrow_mut().push(Fault { file: self.file.to_owned(), line, key, message });
+    fn push(&self, kind: FaultKind, line: Option<usize>, key: Option<String>, message: String) {
+        let file = self.file.to_owned();
+        self.faults.borrow_mut().push(Fault { file, line, key, kind, message });
     }
 
     fn line(&self, offset: usize) -> usize {
@@ -178,6 +190,18 @@ impl<'a> Table<'a> {
             DeValue::String(text) => Some(text.clone().into_owned()),
             _ => None,
         })
+    }
+
+    /// A string, or an array of strings.
+    pub(super) fn text_or_texts(&self, key: &str) -> Option<Vec<Entry<String>>> {
+        if matches!(self.item(key)?.value, DeValue::Array(_)) {
+            return self.texts(key);
+        }
+        let text = self.typed(key, "a string or an array of strings", |value| match value {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            _ => None,
+        });
+        text.map(|entry| vec![entry])
     }
 
     /// An array of users or groups.
@@ -244,7 +268,8 @@ impl<'a> Table<'a> {
     }
 
     fn wrong_type(&self, place: &Place, found: &DeValue<'_>, wanted: &str) {
-        self.sheet.fault(place, format!("found {}; legal: {wanted}", type_of(found)));
+        let message = format!("found {}; legal: {wanted}", type_of(found));
+        self.sheet.note(FaultKind::Type, place, message);
     }
 
     fn refuse_unknown(&self, legal: &[&str]) {
@@ -258,7 +283,8 @@ impl<'a> Table<'a> {
                 line: Some(self.sheet.line(key.span().start)),
                 key: format!("{}{shown}", self.prefix),
             };
-            self.sheet.fault(&place, format!("unknown key; legal: {}", legal.join(", ")));
+            let message = format!("unknown key; legal: {}", legal.join(", "));
+            self.sheet.note(FaultKind::UnknownKey, &place, message);
         }
     }
 }

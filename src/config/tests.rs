@@ -80,7 +80,7 @@ fn what_is_left_out_has_the_defaults_of_the_contract() {
             },
             seal: Seal::Generated,
             device: Overrides::default(),
-            synchronized_file: None,
+            synchronized_files: Vec::new(),
             log: Log { target: LogTarget::Auto, level: log::LevelFilter::Info },
             reload_users: Vec::new(),
         }
@@ -113,7 +113,7 @@ fn every_key_of_the_settings_is_read() {
         connectionSecure = true
         identity = "serial"
         [clock]
-        synchronized_file = "/tmp/clock-event"
+        synchronized_file = ["/tmp/clock-event", "/run/synchronized"]
         [log]
         target = "syslog"
         level = "debug"
@@ -153,12 +153,31 @@ fn every_key_of_the_settings_is_read() {
                 identity: Some(crate::secret::Secret::new("serial".into())),
                 identity_file: None,
             },
-            synchronized_file: Some("/tmp/clock-event".into()),
+            synchronized_files: vec!["/tmp/clock-event".into(), "/run/synchronized".into()],
             log: Log { target: LogTarget::Syslog, level: log::LevelFilter::Debug },
             reload_users: vec![name("root", 0), name("990", 990)],
         }
     );
     assert!(!format!("{settings:?}").contains("\"serial\""));
+}
+
+#[test]
+fn the_file_of_the_right_time_may_be_one_or_a_list_and_each_is_judged() {
+    let read = |value: &str| {
+        let text =
+            format!("[storage]\nseal = \"generated\"\n[clock]\nsynchronized_file = {value}\n");
+        Device::new(&[("etc/tokend.toml", &text)]).load()
+    };
+    assert_eq!(read(r#""/a""#).unwrap().settings.synchronized_files, [Path::new("/a")]);
+    assert_eq!(read("[]").unwrap().settings.synchronized_files, [] as [PathBuf; 0]);
+    for (value, wanted) in [
+        (r#"["/a", "b"]"#, "clock.synchronized_file[1]: found \"b\"; legal: an absolute path"),
+        (r#"["/a", 1]"#, "clock.synchronized_file[1]: found an integer; legal: a string"),
+        ("1", "clock.synchronized_file: found an integer; legal: a string or an array of strings"),
+    ] {
+        let said = read(value).unwrap_err();
+        assert!(said.contains(wanted), "{said}");
+    }
 }
 
 #[test]

@@ -60,8 +60,9 @@ impl fmt::Display for RunError {
             Self::Bus(_) => f.write_str("no service on the bus"),
             Self::BusLost(reason) => write!(f, "the bus is lost: {reason}"),
             Self::KeyIsFinal => f.write_str(
-                "the root key has not worked for 10 minutes, and a systemd credential does not \
-                 change while the process lives: starting anew",
+                "there has been no root key for 10 minutes, and this process may never get one: a \
+                 systemd credential does not change while it lives, and neither do the devices that \
+                 it may use: ending, so that systemd starts it anew",
             ),
         }
     }

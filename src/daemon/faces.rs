@@ -72,7 +72,7 @@ impl Daemon {
 
     /// One of the files that were asked for has come, gone or changed.
     pub(super) fn file_changed(&mut self, path: &Path) {
-        if self.confirmed_by.0.as_deref() == Some(path) {
+        if self.confirmed_by.0.iter().any(|file| file == path) {
             self.feed(Event::ClockChanged);
         }
         let whose = self.applications.values().filter(|app| app.statement_file == path);

@@ -27,9 +27,15 @@ pub(super) struct Keeper {
     source: Arc<Mutex<Box<dyn RootKeySource>>>,
     takes_long: bool,
     key_is_final: bool,
+    /// This process has had a root key, right or wrong, or has got as far as a PIN.
+    had_key: bool,
+    /// It never had one, and a new process may have what this one lacks.
+    may_be_this_process: bool,
     store: Option<Store>,
     /// The device's identity, once the store has said what it is.
     identity: Option<String>,
+    /// Why the configuration gives none, as anybody may read it.
+    identity_fault: Option<String>,
     /// It is not on the disk yet: a random one would be another after a restart.
     identity_unsaved: bool,
     /// Configured by a file that is faulty: not removed.
@@ -50,8 +56,11 @@ impl Keeper {
             takes_long: source.takes_long(),
             key_is_final: source.fixed_for_this_process(),
             source: Arc::new(Mutex::new(source)),
+            had_key: false,
+            may_be_this_process: false,
             store: None,
             identity: None,
+            identity_fault: None,
             identity_unsaved: false,
             faulty,
             said: Map::new(),
@@ -88,6 +97,11 @@ impl Keeper {
         root: &Path,
         overrides: &Overrides,
     ) -> Result<(), String> {
+        self.had_key |= matches!(key, Ok(_) | Err(SealError::Pkcs11(_)));
+        // A key of the seal `generated` is nobody's device.
+        let lacks = key.as_ref().is_err_and(SealError::may_end_with_this_process);
+        self.may_be_this_process =
+            lacks && !self.had_key && lock(&self.source).name() != "generated";
         let opened = Store::open_with(Arc::clone(&self.dir), key, lock(&self.source).as_ref());
         let mut store = opened.map_err(|error| chain(&error))?;
         // It works: whatever fails from now on, a new process would not have a better one.
@@ -98,7 +112,9 @@ impl Keeper {
         let id = match stored {
             Some(id) => id,
             None => {
-                let decided = device::identity(root, overrides).map_err(|error| chain(&error))?;
+                let decided = device::identity(root, overrides);
+                self.identity_fault = decided.as_ref().err().and_then(|e| e.without_values());
+                let decided = decided.map_err(|error| chain(&error))?;
                 let origin = decided.origin();
                 log::info!("the device identifier is decided permanently, from {origin}");
                 if let Some(weakness) = decided.weakness() {
@@ -139,8 +155,19 @@ impl Keeper {
         self.identity.as_deref()
     }
 
+    /// Whether all is sealed with a key that anybody can guess.
+    pub(super) fn has_blank_key(&self) -> bool {
+        self.store.as_ref().is_some_and(Store::has_blank_key)
+    }
+
+    /// What is wrong with the configured identity while none is stored.
+    pub(super) fn identity_fault(&self) -> Option<&str> {
+        self.identity_fault.as_deref()
+    }
+
+    /// Whether a new process is needed to have another key.
     pub(super) fn key_is_final(&self) -> bool {
-        self.key_is_final
+        self.key_is_final || self.may_be_this_process
     }
 
     pub(super) fn load(&mut self, app: &AppId) -> Result<Stored, String> {

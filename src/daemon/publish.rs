@@ -29,6 +29,13 @@ impl Daemon {
             self.snapshot.set_clock_set(clock_set);
             self.send(BusCommand::ClockSet(clock_set));
         }
+        self.snapshot.set_started_at(self.life.unix_seconds(self.started));
+        let faults = self.faults_now();
+        if self.faults.shown != faults {
+            self.faults.shown.clone_from(&faults);
+            self.snapshot.set_faults(faults.clone());
+            self.send(BusCommand::Faults(faults));
+        }
         for answer in std::mem::take(&mut self.answers) {
             self.send(answer);
         }
@@ -72,6 +79,8 @@ fn log_change(id: &AppId, before: &AppView, after: &AppView) {
     }
     if before.token_number != after.token_number && after.token_number != 0 {
         log::info!("{id}: token number {}", after.token_number);
+    } else if error.is_empty() && !before.last_error.0.is_empty() {
+        log::info!("{id}: {}: the trouble is over", after.state.as_str());
     } else if before.state != after.state {
         log::debug!("{id}: {}", after.state.as_str());
     }

@@ -27,16 +27,19 @@ impl Daemon {
             for fault in &faults.0 {
                 log::error!("{fault}");
             }
+            self.faults.configured(&faults.0);
             let message = format!("nothing was reloaded: {}", chain(&faults));
             CallError { name: ErrorName::InvalidArgs, message }
         })?;
-        let Config { settings, applications, faults, faulty, warnings, .. } = config;
+        let Config { settings, applications, faults, faulty, warnings, file } = config;
         for warning in &warnings {
             log::warn!("{warning}");
         }
         for fault in &faults {
             log::error!("{fault}; what runs of the application stays in force");
         }
+        self.faults.configured(&faults);
+        self.faults.file = file;
         self.reload_settings(settings);
         self.reload_applications(
             applications.into_iter().map(|(_, application)| application).collect(),
@@ -64,9 +67,10 @@ impl Daemon {
         }
         logging::set_level(settings.log.level);
         self.settings = settings;
-        self.confirmed_by = ConfirmedBy(self.settings.synchronized_file.clone());
+        self.confirmed_by = ConfirmedBy(self.settings.synchronized_files.clone());
         self.snapshot.set_reload_users(self.settings.reload_users.clone());
         self.device = crate::device::collect(&self.options.root, &self.settings.device);
+        self.judge_roots();
         self.keeper.judge_configured(&self.options.root, &self.settings.device);
         self.feed(Event::PolicyChanged(policy(&self.settings)));
     }
@@ -83,6 +87,7 @@ impl Daemon {
             log::info!("{id}: configured no longer; its client credentials stay stored");
             self.applications.remove(&id);
             self.statements.remove(&id);
+            self.faults.statements.remove(&id);
             self.feed(Event::Removed { app: id });
         }
         let mut changed = Vec::new();

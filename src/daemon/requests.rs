@@ -31,7 +31,10 @@ impl Daemon {
         let redirect_uri = application.and_then(|application| application.redirect_uri.clone());
         let text = known.text.clone();
         let context = self.context(&app, origin);
-        log::info!("{app}: registering with {}", context.origin);
+        // Of a series of tries, the first.
+        let again = self.views.get(&app).is_some_and(|view| !view.last_error.0.is_empty());
+        let level = if again { log::Level::Debug } else { log::Level::Info };
+        log::log!(level, "{app}: registering with {}", context.origin);
         let post = self.post.clone();
         let name = app.clone();
         let work = move || {

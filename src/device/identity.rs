@@ -242,6 +242,23 @@ pub enum IdentityError {
     Random,
 }
 
+impl IdentityError {
+    /// The fault of the configuration that this is, as anybody may read it: key, kind and what is
+    /// expected; none where the configuration is not at fault.
+    #[must_use]
+    pub fn without_values(&self) -> Option<String> {
+        let (key, kind) = match self {
+            Self::File { source, .. } => ("identity_file", format!("cannot be used ({source})")),
+            Self::Placeholder { key } => {
+                let key = if key == "identity" { "identity" } else { "identity_file" };
+                (key, "a placeholder, which many devices share".to_owned())
+            }
+            Self::Random => return None,
+        };
+        Some(format!("device.{key}: {kind}; expected: a serial number that no other device has"))
+    }
+}
+
 impl fmt::Display for IdentityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -47,6 +47,8 @@ impl Lifecycle {
         let mut attempts = app.attempts(flight.statement, &servers);
         limits::registered(&mut attempts);
         app.set_attempts(flight.statement, &servers, &attempts);
+        app.record.registrations = app.record.registrations.saturating_add(1);
+        app.history.note(now.boot, "registered", "the server gave client credentials");
         app.anew = false;
         app.denial = None;
         app.turn = 0;
@@ -183,6 +185,8 @@ impl Lifecycle {
         if !same || app.number == 0 {
             app.number += 1;
         }
+        app.last_success = now.wall.unix_seconds();
+        app.history.note(now.boot, "token", &format!("token number {}", app.number));
         let token = Token {
             value: answer.value,
             number: app.number,

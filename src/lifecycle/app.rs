@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::governor::Permit;
+use super::history::History;
 use super::replacement::Replacements;
 use super::schedule::{self, Plan};
 use super::{CallId, RequestId, Servers, limits};
@@ -37,6 +38,9 @@ pub(super) struct App {
     pub(super) denial: Option<Denial>,
     /// The number of the last token.
     pub(super) number: u64,
+    /// When the server last gave one, UNIX seconds; 0 = not known.
+    pub(super) last_success: u64,
+    pub(super) history: History,
     pub(super) registration: Track,
     pub(super) fetching: Track,
     pub(super) reading: Track,
@@ -179,6 +183,8 @@ impl App {
             rejected: None,
             denial: None,
             number: 0,
+            last_success: 0,
+            history: History::default(),
             registration: idle(),
             fetching: idle(),
             reading: idle(),

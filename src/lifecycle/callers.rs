@@ -93,6 +93,8 @@ impl Lifecycle {
                 }
                 app.reported = Some(Reported::Trying);
                 app.rejected = Some(rejected.fingerprint());
+                let text = format!("a caller reported token number {}", app.number);
+                app.history.note(now.boot, "reported", &text);
                 app.unsaved.token = false;
                 // A refresh is hours off. Nobody shortens a wait.
                 if app.fetching.trouble.is_none() {

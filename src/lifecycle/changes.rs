@@ -167,6 +167,10 @@ impl Lifecycle {
             app.record.active = stored.token.as_ref().map(|token| token.statement);
         }
         app.number = stored.token.as_ref().map_or(0, |token| token.number);
+        app.last_success = stored.token.as_ref().map_or(0, |token| {
+            let lifetime = Duration::from_secs(u64::from(token.lifetime));
+            token.expires_wall.before(lifetime).unix_seconds()
+        });
         let active = app.record.active;
         let usable = stored.token.filter(|token| {
             let whose = Some(token.statement);
@@ -213,7 +217,8 @@ impl Lifecycle {
     pub(super) fn forgotten(&mut self, now: Now, id: &AppId) {
         let Some(app) = self.apps.get_mut(id) else { return };
         app.filed.clear();
-        app.record = Record::default();
+        app.record = Record { registrations: app.record.registrations, ..Record::default() };
+        app.history.note(now.boot, "forgotten", "root had the credentials and the token deleted");
         app.forget_token();
         app.denial = None;
         app.unsaved = Unsaved::default();

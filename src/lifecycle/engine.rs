@@ -169,6 +169,7 @@ impl Lifecycle {
         self.start_requests(now);
         self.serve_reported(now);
         self.answer_hopeless(now);
+        self.note_troubles(now);
         self.apps.retain(|_, app| {
             app.present
                 || app.flight.is_some()

@@ -14,6 +14,7 @@ mod callers;
 mod changes;
 mod engine;
 pub mod governor;
+mod history;
 mod limits;
 mod replacement;
 mod report;
@@ -116,7 +117,7 @@ pub enum Room {
 pub enum Event {
     /// The store is open: its key is proven.
     StoreOpened,
-    /// The store could not be opened. `final_key`: its key cannot change while the process lives.
+    /// The store could not be opened. `final_key`: a new process is needed to have another key.
     StoreFailed {
         /// What is wrong.
         message: String,

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::app::{App, Denial, Errand, Loading, Trouble};
+use super::app::{App, Denial, Errand, Loading, Track, Trouble};
 use super::engine::{Lifecycle, StoreState};
 use crate::model::AppId;
 use crate::time::{BootTime, Now};
-use crate::view::{AppState, AppView, CallError, ErrorName};
+use crate::view::{self, AppState, AppView, CallError, Counters, ErrorName};
 
 impl Lifecycle {
     /// What the bus shows of an application; none where it is not configured.
@@ -36,6 +36,9 @@ impl Lifecycle {
             scopes: credentials.map(|c| c.scopes.clone()).unwrap_or_default(),
             redirect_uris: credentials.map(|c| c.redirect_uris.clone()).unwrap_or_default(),
             client_id_issued_at: credentials.map_or(0, |c| c.issued_at),
+            counters: self.counters(app),
+            history: app.history.events(),
+            wall_less_boot: self.offset,
         })
     }
 
@@ -105,19 +108,57 @@ impl Lifecycle {
 
     /// What stands between the application and a token, the worst first.
     fn trouble<'a>(&'a self, app: &'a App) -> Option<&'a Trouble> {
+        self.troubled(app)?.trouble.as_ref()
+    }
+
+    /// What is tried again and again before there can be a token, the worst first.
+    fn troubled<'a>(&'a self, app: &'a App) -> Option<&'a Track> {
+        let failing = |track: &'a Track| Some(track).filter(|track| track.trouble.is_some());
         if let StoreState::Closed { track, .. } = &self.store {
-            return track.trouble.as_ref();
+            return failing(track);
         }
         if app.loading == Loading::Failed {
-            return app.reading.trouble.as_ref();
+            return failing(&app.reading);
         }
         // A refused statement is the last word only where no credentials are left to ask with, or
         // where those are refused too.
-        let registration = app.registration.trouble.as_ref();
         if app.anew || app.candidate(&self.policy.servers).is_none() {
-            return registration.or(app.fetching.trouble.as_ref());
+            return failing(&app.registration).or_else(|| failing(&app.fetching));
         }
-        app.fetching.trouble.as_ref()
+        failing(&app.fetching)
+    }
+
+    /// What fails, whether or not there is a token.
+    fn failing<'a>(&'a self, app: &'a App) -> Option<&'a Track> {
+        let beside = [&app.registration, &app.saving].into_iter();
+        self.troubled(app).or_else(|| beside.into_iter().find(|track| track.trouble.is_some()))
+    }
+
+    fn counters(&self, app: &App) -> Counters {
+        let failing = self.failing(app);
+        let since = failing.and_then(|track| track.trouble.as_ref()).map(|trouble| trouble.since);
+        Counters {
+            last_success: app.last_success,
+            failures: failing.map_or(0, |track| track.failures.max(1)),
+            failing_since: since.map_or(0, |since| self.unix_seconds(since)),
+            registrations: app.record.registrations,
+        }
+    }
+
+    /// Notes in each history what fails now.
+    pub(super) fn note_troubles(&mut self, now: Now) {
+        let text = |app| {
+            let trouble = self.failing(app).and_then(|track| track.trouble.as_ref());
+            trouble.map_or("", |trouble| trouble.text.as_str())
+        };
+        let news = self.apps.values().map(|app| (app, text(app)));
+        let news = news.filter(|(app, text)| app.history.is_news(text));
+        let news: Vec<_> = news.map(|(app, text)| (app.id.clone(), text.to_owned())).collect();
+        for (id, text) in news {
+            if let Some(app) = self.apps.get_mut(&id) {
+                app.history.trouble(now.boot, text);
+            }
+        }
     }
 
     /// The last failure of anything that is still to be done; empty where the last try succeeded.
@@ -130,9 +171,7 @@ impl Lifecycle {
             );
             return (ErrorName::Rejected.as_str().to_owned(), text);
         }
-        let refused = app.registration.trouble.as_ref();
-        let trouble = self.trouble(app).or(refused).or(app.saving.trouble.as_ref());
-        if let Some(trouble) = trouble {
+        if let Some(trouble) = self.failing(app).and_then(|track| track.trouble.as_ref()) {
             return (trouble.name.as_str().to_owned(), self.message(trouble, app, now));
         }
         match (&app.statement, app.candidate(&self.policy.servers)) {
@@ -170,9 +209,10 @@ impl Lifecycle {
         Some(self.governor.pause(now.boot).map_or(at, |pause| at.max(pause)))
     }
 
-    fn unix_seconds(&self, at: BootTime) -> u64 {
-        let wall = self.offset.saturating_add_unsigned(at.0);
-        u64::try_from(wall / 1000).unwrap_or(0)
+    /// UNIX seconds of a moment.
+    #[must_use]
+    pub fn unix_seconds(&self, at: BootTime) -> u64 {
+        view::unix_seconds(at, self.offset)
     }
 
     fn date(&self, at: BootTime) -> String {

@@ -27,6 +27,7 @@ mod hosts;
 mod names;
 mod places;
 mod plan;
+pub(crate) mod probe;
 mod provider;
 mod race;
 mod reason;

@@ -11,6 +11,8 @@ use crate::model::{Credentials, Origin};
 use crate::secret::Secret;
 
 mod http;
+/// What lies between this device and the server, one step after the other.
+pub(crate) use http::probe;
 /// The root certificates that the server's certificate is checked against.
 pub mod roots;
 /// The messages: pure, and never panics.

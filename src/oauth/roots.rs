@@ -61,6 +61,31 @@ pub fn load(ca_file: Option<&Path>) -> Result<Loaded, RootsError> {
     Sources::of_this_process(ca_file).load()
 }
 
+/// What is wrong with the owner or mode of `ca_file`, or of what the environment names, or that it is
+/// not there: its key or variable, and what is expected. Reads no certificate.
+#[must_use]
+pub fn named_fault(ca_file: Option<&Path>) -> Option<(&'static str, String)> {
+    let sources = Sources::of_this_process(ca_file);
+    let reader = Reader::of_trusted_files();
+    let told = |what, fault| {
+        let wrong = match fault {
+            Fault::Refused(problem) => problem.to_string().replace("; legal: ", "; expected: "),
+            Fault::Unreadable(error) => format!("cannot be read ({error}); expected: a PEM file"),
+            Fault::Damaged(_) | Fault::Empty => return None,
+        };
+        Some((what, wrong))
+    };
+    if let Some(file) = &sources.ca_file {
+        return reader.judged_file(file).err().and_then(|fault| told("server.ca_file", fault));
+    }
+    let file = sources.file.iter().find_map(|file| reader.judged_file(file).err());
+    if let Some(fault) = file {
+        return told("SSL_CERT_FILE", fault);
+    }
+    let dir = sources.dirs.iter().find_map(|dir| reader.judged_directory(dir).err());
+    dir.and_then(|fault| told("SSL_CERT_DIR", fault))
+}
+
 /// Where certificates may come from.
 struct Sources {
     ca_file: Option<PathBuf>,

@@ -71,8 +71,10 @@ pub(super) fn read(mut file: File, path: &Path) -> Result<RootKey, SealError> {
     if !meta.is_file() && !partition {
         return Err(unread(io::Error::other("neither a regular file nor a block device")));
     }
-    config::check_ownership(path)
-        .map_err(|error| SealError::Ownership { source: Box::new(error) })?;
+    config::judge_opened(&meta).map_err(|problem| {
+        let path = path.to_owned();
+        SealError::Ownership { source: Box::new(config::FileError { path, problem }) }
+    })?;
 
     let mut buffer = Zeroizing::new([0; USED]);
     let found = fill(&mut file, &mut *buffer).map_err(unread)?;

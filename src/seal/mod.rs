@@ -34,6 +34,13 @@ impl RootKey {
         (key.len() >= MIN_KEY_LEN).then_some(Self(key))
     }
 
+    /// Whether it is one byte, repeated: erased flash, a file of zeros, a placeholder. Anybody can
+    /// guess it.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.0.iter().all(|byte| *byte == self.0[0])
+    }
+
     fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -76,19 +83,28 @@ pub fn source(seal: &config::Seal, state_dir: &Path) -> Box<dyn RootKeySource> {
         config::Seal::KeyFile(file) => Box::new(key_file::Source::new(file.clone())),
         config::Seal::Generated => Box::new(generated::Source(state_dir.to_owned())),
         #[cfg(feature = "pkcs11")]
-        config::Seal::Pkcs11(token) => Box::new(pkcs11::Source::new(token.clone(), false)),
+        config::Seal::Pkcs11(token) => Box::new(pkcs11::Source::new(token.clone(), false, None)),
         #[cfg(not(feature = "pkcs11"))]
         config::Seal::Pkcs11(_) => Box::new(NoPkcs11),
     }
 }
 
 /// As [`source`], for a person at a terminal: what a PKCS#11 module prints goes to standard error.
+/// Where root asks, the module runs as `user`.
 #[must_use]
-pub fn chatty_source(seal: &config::Seal, state_dir: &Path) -> Box<dyn RootKeySource> {
+pub fn chatty_source(
+    seal: &config::Seal,
+    state_dir: &Path,
+    user: Option<u32>,
+) -> Box<dyn RootKeySource> {
     match seal {
         #[cfg(feature = "pkcs11")]
-        config::Seal::Pkcs11(token) => Box::new(pkcs11::Source::new(token.clone(), true)),
-        seal => source(seal, state_dir),
+        config::Seal::Pkcs11(token) => Box::new(pkcs11::Source::new(token.clone(), true, user)),
+        seal => {
+            // Only a module is run by anybody.
+            let _ = user;
+            source(seal, state_dir)
+        }
     }
 }
 
@@ -147,6 +163,8 @@ pub enum SealError {
         /// The block device.
         path: PathBuf,
     },
+    /// The key is one byte, repeated, and nothing is sealed with it yet.
+    OneByte,
     /// The generated key is gone, and what was sealed with it is not.
     Lost {
         /// Where the key was.
@@ -182,6 +200,25 @@ pub enum SealError {
     },
     /// The PKCS#11 module or its token gives no key: a sentence.
     Pkcs11(String),
+    /// The same, before anybody has logged in: the module or its device is not there, or not yet.
+    NotReady(String),
+}
+
+impl SealError {
+    /// Whether a new process may have what this one has not: systemd gives each the devices and the
+    /// rights that are there when it starts.
+    #[must_use]
+    pub fn may_end_with_this_process(&self) -> bool {
+        use rustix::io::Errno;
+        match self {
+            Self::Read { source, .. } => {
+                let absent = [Errno::NOENT, Errno::NXIO, Errno::NODEV, Errno::ACCESS, Errno::PERM];
+                source.raw_os_error().is_some_and(|n| absent.map(Errno::raw_os_error).contains(&n))
+            }
+            Self::NotReady(_) => true,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for SealError {
@@ -197,10 +234,15 @@ impl fmt::Display for SealError {
             Self::Blank { path } => {
                 write!(f, "{} holds no root key: it is blank", path.display())
             }
+            Self::OneByte => f.write_str(
+                "the root key is one byte, repeated, which anybody can guess; put 32 random bytes \
+                 there (head -c 32 /dev/urandom)",
+            ),
             Self::Lost { path } => write!(
                 f,
                 "the generated root key {} is gone, but files sealed with it are there; bring it \
-                 back, or empty the state directory to register anew",
+                 back: without it, every application has to register anew, which signs the viewers \
+                 out of every TV provider (tokend forget does that)",
                 path.display()
             ),
             Self::Write { path, .. } => {
@@ -215,10 +257,11 @@ impl fmt::Display for SealError {
             Self::NoKey { token, key } => write!(
                 f,
                 "the token {token:?} has no key with the label {key:?}; one is made only while \
-                 nothing is stored: bring back the one that the stored files are sealed with, or \
-                 empty the state directory to register anew"
+                 nothing is stored: bring back the one that the stored files are sealed with; \
+                 without it, every application has to register anew, which signs the viewers out of \
+                 every TV provider (tokend forget does that)"
             ),
-            Self::Pkcs11(message) => f.write_str(message),
+            Self::Pkcs11(message) | Self::NotReady(message) => f.write_str(message),
         }
     }
 }

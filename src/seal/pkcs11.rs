@@ -29,6 +29,8 @@ pub(super) struct Source {
     config: Pkcs11,
     /// Where what the module prints goes: nowhere, or to our own standard error.
     chatty: bool,
+    /// Whom the child becomes, if this process is root's and the daemon will not be.
+    user: Option<u32>,
     /// The SHA-256 of the PIN that the token refused. Each refusal brings a token nearer to being
     /// locked, so the same PIN is not shown to it again while this process lives.
     refused: Option<Digest>,
@@ -38,8 +40,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(config: Pkcs11, chatty: bool) -> Self {
-        Self { config, chatty, refused: None, stuck: None, warning: None }
+    pub(super) fn new(config: Pkcs11, chatty: bool, user: Option<u32>) -> Self {
+        Self { config, chatty, user, refused: None, stuck: None, warning: None }
     }
 
     /// The PIN, without the end of its line.
@@ -73,7 +75,7 @@ impl Source {
         let module = &self.config.module;
         module.metadata().map_err(|error| {
             let module = module.display();
-            SealError::Pkcs11(format!("the PKCS#11 module {module} cannot be had: {error}"))
+            SealError::NotReady(format!("the PKCS#11 module {module} cannot be had: {error}"))
         })?;
         config::check_ownership(module)
             .map_err(|error| SealError::Module { source: Box::new(error) })
@@ -112,6 +114,7 @@ impl RootKeySource for Source {
 
         let request = Request {
             parent: std::process::id(),
+            user: self.user,
             generate: store_is_empty,
             module: self.config.module.clone(),
             token: self.config.token.clone(),
@@ -137,6 +140,7 @@ impl RootKeySource for Source {
                 self.refused = fingerprint;
                 Err(self.refusal(&why))
             }
+            Answer::NotReady(why) => Err(SealError::NotReady(why)),
             Answer::Failed(why) => Err(SealError::Pkcs11(why)),
         }
     }

@@ -172,3 +172,21 @@ fn debug_shows_nothing_of_a_root_key() {
     let key = RootKey::new(Zeroizing::new(vec![65; 32])).unwrap();
     assert_eq!(format!("{key:?}"), "RootKey(..)");
 }
+
+#[test]
+fn what_is_absent_or_forbidden_may_be_there_for_a_new_process_and_what_is_wrong_is_not() {
+    let read = |number| SealError::Read {
+        path: "/dev/key".into(),
+        source: std::io::Error::from_raw_os_error(number),
+    };
+    for errno in [libc::ENOENT, libc::ENXIO, libc::ENODEV, libc::EACCES, libc::EPERM] {
+        assert!(read(errno).may_end_with_this_process(), "{errno}");
+    }
+    assert!(SealError::NotReady("no device".into()).may_end_with_this_process());
+    for errno in [libc::EIO, libc::EINVAL] {
+        assert!(!read(errno).may_end_with_this_process(), "{errno}");
+    }
+    let refused = SealError::Pkcs11("the token refuses the PIN".into());
+    assert!(!refused.may_end_with_this_process());
+    assert!(!SealError::Short { path: "/k".into(), found: 3 }.may_end_with_this_process());
+}

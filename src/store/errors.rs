@@ -163,8 +163,9 @@ impl fmt::Display for OpenError {
             Self::WrongKey { seal, path } => write!(
                 f,
                 "the root key from the seal {seal} is wrong: it opens none of the files in {}; \
-                 bring the right one back; move what is stored to this one with tokend reseal; or \
-                 empty that directory to register anew",
+                 bring the right one back, or move what is stored to this one with tokend reseal; \
+                 without the right one, every application has to register anew, which signs the \
+                 viewers out of every TV provider (tokend forget does that)",
                 path.display()
             ),
             Self::Store(_) => f.write_str("the root key cannot be checked"),

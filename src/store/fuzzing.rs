@@ -85,7 +85,7 @@ impl RootKeySource for Key {
 }
 
 fn root() -> RootKey {
-    RootKey::new(Zeroizing::new(vec![7; 32])).unwrap()
+    RootKey::new(Zeroizing::new([vec![7; 31], vec![8]].concat())).unwrap()
 }
 
 const DIGEST: StatementDigest = StatementDigest([9; 32]);

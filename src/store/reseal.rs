@@ -74,6 +74,9 @@ pub fn reseal(
         first => first,
     };
     let target = target.map_err(|source| ResealError::New(seal_error(new, source)))?;
+    if target.is_blank() {
+        return Err(ResealError::New(seal_error(new, SealError::OneByte)));
+    }
 
     let staged = stage(dir, &key, &target, &sealed, notes)?;
     drop(target);

@@ -38,8 +38,10 @@ impl RootKeySource for Key {
     }
 }
 
+/// Zeros for 0.
 fn root(byte: u8) -> RootKey {
-    RootKey::new(Zeroizing::new(vec![byte; 32])).unwrap()
+    let last = if byte == 0 { 0 } else { !byte };
+    RootKey::new(Zeroizing::new([vec![byte; 31], vec![last]].concat())).unwrap()
 }
 
 /// A state directory and the store in it.
@@ -158,7 +160,7 @@ fn filed(client_id: &str) -> Filed {
 fn record(unanswered: u32) -> Record {
     let attempts = Attempts { unanswered, ..Attempts::default() };
     let by_origin = [(Origin("https://api.auth.adobe.com".into()), attempts)].into();
-    Record { active: Some(digest(1)), attempts: [(digest(1), by_origin)].into() }
+    Record { active: Some(digest(1)), attempts: [(digest(1), by_origin)].into(), registrations: 3 }
 }
 
 fn token(number: u64) -> Token {

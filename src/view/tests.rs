@@ -20,6 +20,9 @@ fn view() -> AppView {
         scopes: vec!["api:client:v2".into()],
         redirect_uris: vec![],
         client_id_issued_at: 1_600_000_000,
+        counters: Counters::default(),
+        history: Arc::default(),
+        wall_less_boot: 0,
     }
 }
 

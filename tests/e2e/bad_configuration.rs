@@ -24,7 +24,7 @@ fn every_fault_of_the_settings_is_named_with_line_key_and_what_is_legal() {
         dir.write("tokend.toml", &text);
         let said = dir.refusal();
         let file = dir.path("tokend.toml");
-        let wanted = wanted.replacen('T', &file, 1).replace("URL", URL);
+        let wanted = wanted.replace("URL", URL).replacen('T', &file, 1);
         assert_eq!(said, wanted, "\n{text}");
         assert!(said.contains("; legal: ") && !said.contains("sesame"), "{said}");
     }

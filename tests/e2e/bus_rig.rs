@@ -2,9 +2,6 @@
 //! The bus module on a private bus, with the test as its daemon.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{self, BufRead as _, BufReader};
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
@@ -12,67 +9,33 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tempfile::TempDir;
 use tokend::access::{Name, Rules};
 use tokend::bus::{self, Bus, BusAddress, BusCommand, BusEvent, CallId, Snapshot};
 use tokend::clock;
 use tokend::model::AppId;
 use tokend::secret::Secret;
-use tokend::view::{AppState, AppView, Face, ServedToken};
+use tokend::view::{AppState, AppView, Counters, Face, ServedToken};
 use zbus::{Connection, DBusError as _, OwnedVariant};
 
-use crate::support::child::{self, Child};
-use crate::support::raw::Raw;
-use crate::support::scratch;
+use crate::support;
 
 /// Ends a wait that would never end; nothing is measured with it.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// Lets everyone connect, own and send.
-pub const OPEN: &str = r#"<policy context="default"><allow user="*"/><allow own="*"/>
-  <allow send_destination="*"/><allow receive_sender="*"/></policy>
-  <limit name="max_connections_per_user">2000</limit>
-  <limit name="max_match_rules_per_connection">300</limit>"#;
+/// Fewer match rules than there are callers in some tests.
+const LIMITS: &str = r#"<limit name="max_match_rules_per_connection">300</limit>"#;
 
-/// A `dbus-daemon` of the test's own.
+/// A bus of the test's own.
 pub struct PrivateBus {
-    daemon: Child,
+    bus: support::bus::Bus,
     pub address: String,
-    _dir: TempDir,
 }
 
 impl PrivateBus {
-    pub fn start(policy: &str) -> Self {
-        let dir = scratch("tokend-bus-").unwrap();
-        // Other users have to reach the socket.
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let socket = dir.path().join("bus");
-        let (config, log) = (dir.path().join("bus.conf"), dir.path().join("log"));
-        let text = format!(
-            "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n\
-             \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n\
-             <busconfig><type>session</type><listen>unix:path={}</listen>\
-             <auth>EXTERNAL</auth>{policy}</busconfig>",
-            socket.display()
-        );
-        fs::write(&config, text).unwrap();
-        let mut command = child::command(child::find("dbus-daemon", "dbus-daemon").unwrap());
-        command
-            .arg(format!("--config-file={}", config.display()))
-            .args(["--nofork", "--nopidfile", "--print-address"])
-            .stderr(fs::File::create(&log).unwrap());
-        let (output, said_there) = io::pipe().unwrap();
-        command.stdout(said_there);
-        let daemon = Child::spawn(command).unwrap();
-        let mut address = String::new();
-        BufReader::new(output).read_line(&mut address).unwrap();
-        let said = || fs::read_to_string(&log).unwrap_or_default();
-        assert!(
-            address.starts_with("unix:"),
-            "dbus-daemon (Debian package dbus-daemon) does not start: {}",
-            said()
-        );
-        Self { daemon, address: address.trim().to_owned(), _dir: dir }
+    /// Lets everyone connect, own and send, but for what these elements of its configuration say.
+    pub fn start(elements: &str) -> Self {
+        let bus = support::bus::Bus::start_with(elements).unwrap();
+        Self { address: bus.address().to_owned(), bus }
     }
 
     pub fn bus_address(&self) -> BusAddress {
@@ -84,18 +47,20 @@ impl PrivateBus {
     }
 
     pub fn kill(&mut self) {
-        self.daemon.kill();
+        self.bus.kill();
     }
 
     /// Makes the call of these words as another user, with a client that shares no code with tokend
     /// ([`Raw::call`]).
+    ///
+    /// [`Raw::call`]: support::raw::Raw::call
     pub fn call_as(&self, uid: u32, words: &[&str]) -> (bool, String) {
-        Raw::connect_as(&self.address, uid, &[]).expect("everyone may connect").call(words)
+        self.bus.call_as(uid, &[], words)
     }
 
     /// The same as the user who runs the tests.
     pub fn call(&self, words: &[&str]) -> (bool, String) {
-        Raw::connect(&self.address).expect("everyone may connect").call(words)
+        self.bus.call(words)
     }
 }
 
@@ -114,9 +79,12 @@ impl Rig {
     }
 
     pub fn with(cinema: AppView) -> Self {
+        Self::on(PrivateBus::start(LIMITS), cinema)
+    }
+
+    pub fn on(bus: PrivateBus, cinema: AppView) -> Self {
         let snapshot = Arc::new(Snapshot::new("0.1.0", "key-file"));
         snapshot.insert(app("cinema"), Arc::new(cinema), Arc::new(face()));
-        let bus = PrivateBus::start(OPEN);
         let (tokend, events) = start(&bus, &snapshot).unwrap();
         Self { tokend, snapshot, events, bus }
     }
@@ -190,6 +158,9 @@ pub fn view() -> AppView {
         scopes: vec!["api:client:v2".into()],
         redirect_uris: vec!["adobepass://com.programmer".into()],
         client_id_issued_at: 1_600_000_000,
+        counters: Counters::default(),
+        history: Arc::default(),
+        wall_less_boot: 0,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::again::{is_child, passes, this_test};
-use crate::bus_rig::{APPLICATION1, CINEMA, Rig, ready};
+use crate::bus_rig::{APPLICATION1, CINEMA, PrivateBus, Rig, ready};
 
 /// The threads of this process, and how often each has gone to sleep by itself.
 fn threads() -> Vec<(String, u64)> {
@@ -29,8 +29,9 @@ fn the_bus_takes_one_thread_that_strangers_do_not_wake() {
         passes(this_test());
         return;
     }
+    let bus = PrivateBus::start("");
     let before = threads().len();
-    let rig = Rig::with(ready());
+    let rig = Rig::on(bus, ready());
     // These clients have no thread.
     let call = ["tv.tokend", CINEMA, APPLICATION1, "GetToken", "u", "0"];
     for _ in 0..3 {

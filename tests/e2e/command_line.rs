@@ -68,7 +68,16 @@ fn the_status_as_json_has_the_keys_of_the_bus() {
     player.get_token(CINEMA, 0).unwrap();
 
     let status = json(&scene.command(&["status", "--json"]));
-    assert_eq!(keys(&status), ["applications", "clock_set", "sealing", "version"]);
+    let manager = [
+        "applications",
+        "clock_set",
+        "faults",
+        "sealing",
+        "started_at",
+        "uptime_seconds",
+        "version",
+    ];
+    assert_eq!(keys(&status), manager);
     assert_eq!(status["sealing"], "generated");
     assert_eq!(status["clock_set"], true);
     let applications = status["applications"].as_array().unwrap();
@@ -76,7 +85,9 @@ fn the_status_as_json_has_the_keys_of_the_bus() {
     let (cinema, properties) = (&applications[0], player.properties(CINEMA));
     let wanted = [
         "client_id_issued_at",
+        "counters",
         "expires_at",
+        "history",
         "id",
         "last_error",
         "redirect_uris",
@@ -87,6 +98,13 @@ fn the_status_as_json_has_the_keys_of_the_bus() {
     ];
     assert_eq!(keys(cinema), wanted);
     assert_eq!(keys(&cinema["last_error"]), ["message", "name"]);
+    let counters = ["failing_since", "failures", "last_success", "registrations"];
+    assert_eq!(keys(&cinema["counters"]), counters);
+    assert_eq!(cinema["counters"]["registrations"], 1);
+    let events = cinema["history"].as_array().unwrap().iter();
+    let events: Vec<_> = events.map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["registered", "token"]);
+    assert_eq!(keys(&cinema["history"][0]), ["event", "message", "time"]);
     assert_eq!((&cinema["id"], &cinema["state"]), (&CINEMA.into(), &"ready".into()));
     assert_eq!(cinema["token_number"], 1);
     assert_eq!(cinema["expires_at"], properties.expires_at);

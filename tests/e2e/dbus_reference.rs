@@ -95,8 +95,11 @@ fn described(xml: &str, interface: &str) -> BTreeSet<String> {
             let signal = "org.freedesktop.DBus.Property.EmitsChangedSignal";
             let mut annotations =
                 member.children().filter(|node| node.attribute("name") == Some(signal));
-            let signal =
-                annotations.next().and_then(|node| node.attribute("value")).unwrap_or("yes");
+            let signal = annotations.next().and_then(|node| node.attribute("value"));
+            let signal = match signal {
+                Some("false") => "no",
+                other => other.unwrap_or("yes"),
+            };
             let attribute = |name| member.attribute(name).unwrap();
             all.insert(format!(
                 "property {name} {} {} {signal}",

@@ -4,6 +4,7 @@
 
 #![allow(unreachable_pub, reason = "a test has no outside")]
 
+mod attack;
 mod attacks;
 mod forgery;
 mod random;

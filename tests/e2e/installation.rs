@@ -63,7 +63,7 @@ fn list(root: &Path, directory: &Path, files: &mut BTreeMap<String, u32>) {
 }
 
 #[test]
-fn manual_pages_and_completion_come_along_and_only_the_program_is_executable() {
+fn manual_pages_and_completion_come_along_and_the_program_alone_can_be_run_and_not_be_read() {
     let image = Image::new();
     let files = image.installed(&[]);
     for page in MANUAL {
@@ -74,7 +74,7 @@ fn manual_pages_and_completion_come_along_and_only_the_program_is_executable() {
     let completion = fs::read(image.tree().join(COMPLETION)).unwrap();
     assert_eq!(completion, fs::read(checkout("docs/completion/tokend.bash")).unwrap());
     for (name, mode) in &files {
-        let wanted = if name == "usr/bin/tokend" { 0o755 } else { 0o644 };
+        let wanted = if name == "usr/bin/tokend" { 0o711 } else { 0o644 };
         assert_eq!(*mode, wanted, "{name}");
     }
     assert_eq!(image.installed(&[]), files, "the same, done again");

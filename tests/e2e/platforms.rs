@@ -49,7 +49,7 @@ fn configured(platform: &str, key_path: &str) -> TempDir {
     assert!(settings.contains(&key_line), "{settings}");
     let ours = format!("key_file = \"{}\"", path("seal.key").display());
     write("tokend.toml", &settings.replace(&key_line, &ours), 0o644);
-    write("seal.key", &"k".repeat(32), 0o400);
+    write("seal.key", &"k.".repeat(16), 0o400);
     let cinema = sample(platform, "applications.d/cinema.toml");
     write("applications.d/cinema.toml", &cinema, 0o644);
     write("applications.d/cinema.jwt", &statement::issue(CINEMA), 0o644);
@@ -110,6 +110,10 @@ fn the_narrow_bus_policy_lets_players_and_root_ask_for_tokens_and_everybody_see_
         .replace("user=\"tokend\"", "user=\"root\"");
     let mut scene = Scene::new();
     scene.bus = Bus::start_with(&rules).unwrap();
+    if !scene.bus.tells_groups() {
+        println!("left out: this bus goes by the groups of the user database");
+        return;
+    }
     scene.device = Device::of_this_build(&scene.authority, &scene.bus);
     scene.device.set("", "reload_users", &format!("[{}]", uid()));
     let application = scene.add(CINEMA).with("allow_users", "[65534]");

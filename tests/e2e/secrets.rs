@@ -25,10 +25,10 @@ const PART: usize = 24;
 
 /// All that was said in a life, each with where it was.
 #[derive(Default)]
-struct Said(Vec<(String, Vec<u8>)>);
+pub(crate) struct Said(Vec<(String, Vec<u8>)>);
 
 impl Said {
-    fn add(&mut self, place: impl Into<String>, text: impl Into<Vec<u8>>) {
+    pub(crate) fn add(&mut self, place: impl Into<String>, text: impl Into<Vec<u8>>) {
         self.0.push((place.into(), text.into()));
     }
 
@@ -241,7 +241,7 @@ fn sealed_files(state: &Path) -> Said {
 
 /// Panics where a secret stands in what was said: raw, percent-encoded (the server's list has
 /// that too), in hexadecimal, or in Base64, on its own or in the middle of something longer.
-fn search(secrets: &[String], said: &Said) {
+pub(crate) fn search(secrets: &[String], said: &Said) {
     for secret in secrets {
         search_bytes(secret.as_bytes(), said);
     }

@@ -96,21 +96,39 @@ fn without_a_key_nothing_is_registered_on_an_empty_store_either() {
 }
 
 #[test]
+fn a_key_file_of_one_repeated_byte_registers_nothing_and_check_names_it() {
+    let scene = Scene::with_key_file(b'k');
+    scene.device.write_config("seal.key", &"k".repeat(32));
+    let (_tokend, player) = scene.start();
+    let changes = player.watch(CINEMA);
+    assert_storage_error(&player, CINEMA, "one byte, repeated");
+    assert!(scene.stored().is_empty());
+    let options = scene.device.options();
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    let ran = scene.device.run(&[&["check"], &options[..]].concat());
+    assert_eq!(ran.code, Some(78), "{ran:?}");
+    assert!(ran.stdout.contains("one byte, repeated"), "{ran:?}");
+    scene.write_key(b'k');
+    changes.wait_for(has_left("storage-error"));
+    player.get_token(CINEMA, 0).unwrap();
+}
+
+#[test]
 fn a_key_from_a_credential_is_used_and_a_wrong_one_is_a_storage_error() {
     let mut scene = Scene::with_key_file(b'x');
     let credentials = scene.device.config().join("credentials");
     fs::DirBuilder::new().mode(0o700).create(&credentials).unwrap();
     scene.device.set_environment("CREDENTIALS_DIRECTORY", &credentials);
-    scene.device.write_config("credentials/seal.key", &"k".repeat(32));
+    scene.device.write_config("credentials/seal.key", &"k.".repeat(16));
     let (tokend, player) = scene.start();
     let (token, _) = player.get_token(CINEMA, 0).unwrap();
     tokend.terminate();
 
-    scene.device.write_config("credentials/seal.key", &"y".repeat(32));
+    scene.device.write_config("credentials/seal.key", &"y.".repeat(16));
     let (tokend, player) = scene.start();
     assert_storage_error(&player, CINEMA, "is wrong");
     tokend.terminate();
-    scene.device.write_config("credentials/seal.key", &"k".repeat(32));
+    scene.device.write_config("credentials/seal.key", &"k.".repeat(16));
     let (_tokend, player) = scene.start();
     assert_eq!(player.get_token(CINEMA, 0).unwrap().0, token);
     assert_eq!(scene.registrations(), 1);

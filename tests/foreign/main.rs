@@ -16,6 +16,7 @@ mod completion;
 mod dbus_reference;
 mod device_data;
 mod man_pages;
+mod name_service;
 mod sequences;
 mod user_namespace;
 mod watch;

@@ -14,6 +14,7 @@ mod support;
 mod backoff;
 mod bundles;
 mod connection;
+mod diagnose;
 mod families;
 mod lookup;
 mod other_link;

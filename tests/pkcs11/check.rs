@@ -2,8 +2,11 @@
 //! `tokend check` with a token: it finds what is there, makes nothing, and says what is wrong.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 
 use crate::hsm::{Hsm, KEY};
+
+const NOBODY: u32 = 65_534;
 
 fn line<'a>(text: &'a str, subject: &str) -> &'a str {
     let mut lines = text.lines();
@@ -53,4 +56,22 @@ fn check_names_what_is_wrong_with_module_token_key_and_pin() {
     says(&hsm, "has no token with the label \"another\"; it has \"set-top box\"");
     hsm.scene.device.set("storage", "pkcs11_module", "\"/nonexistent.so\"");
     says(&hsm, "the PKCS#11 module /nonexistent.so cannot be had: No such file");
+}
+
+#[test]
+fn as_root_check_runs_the_module_as_the_user_of_the_daemon_and_with_no_more_rights() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not root: root cannot be played");
+        return;
+    }
+    let hsm = Hsm::with_odd_module();
+    hsm.misbehave("whoami");
+    fs::set_permissions(hsm.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let state = hsm.scene.device.state();
+    fs::create_dir_all(&state).unwrap();
+    chown(&state, Some(NOBODY), Some(NOBODY)).unwrap();
+    let ran = hsm.check();
+    let seal = line(&ran.stdout, "seal");
+    assert!(seal.starts_with("warning") && seal.contains("(exit code 21)"), "{ran:?}");
+    assert!(seal.contains("tried as uid 65534") && seal.contains("systemd-run "), "{seal}");
 }

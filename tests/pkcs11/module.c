@@ -3,6 +3,7 @@
    of MISBEHAVIOUR say. Each C_Login adds a byte to that file with ".logins" behind its name. */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,11 +43,23 @@ static rv initialize(void *arguments) {
                 continue;
     if (told("crash") && !told("end-crash"))
         *(volatile int *)0 = 1;
+    if (told("whoami"))
+        exit(geteuid() == 0 || getegid() == 0 || getgroups(0, NULL) > 1 ? 20 : 21);
     if (told("exit"))
         exit(3);
     if (told("fork") && fork() == 0)
         for (;;)
             pause();
+    if (told("leave") && fork() == 0) {
+        /* As a daemon does: its own session, and again; deaf to whatever can be ignored. */
+        setsid();
+        for (int number = 1; number < 32; number++)
+            signal(number, SIG_IGN);
+        if (fork() == 0)
+            setsid();
+        for (;;)
+            pause();
+    }
     if (told("hang") && !told("end-hang")) {
         char path[4096];
         snprintf(path, sizeof path, "%s.hangs", getenv("MISBEHAVIOUR"));

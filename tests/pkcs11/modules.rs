@@ -108,6 +108,38 @@ fn a_module_that_prints_or_fails_on_its_way_out_gives_its_key_all_the_same() {
     }
 }
 
+/// Processes that have the environment of this device's modules.
+fn running(hsm: &Hsm) -> Vec<String> {
+    let mark = hsm.dir.path().join("misbehaviour");
+    let mark = format!("MISBEHAVIOUR={}", mark.display());
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let names = processes.map(|process| process.file_name().into_string().unwrap());
+    let marked = |pid: &String| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+    };
+    names.filter(|pid| pid.parse::<u32>().is_ok() && marked(pid)).collect()
+}
+
+#[test]
+fn nothing_that_a_module_has_started_outlives_its_answer_or_its_end_whatever_session_it_is_in() {
+    let hsm = Hsm::with_odd_module();
+    hsm.misbehave("");
+    hsm.register();
+    for misbehaviour in ["leave", "leave exit", "leave crash"] {
+        hsm.misbehave(misbehaviour);
+        for _ in 0..100 {
+            let ran = hsm.check();
+            assert_eq!(ran.code == Some(0), misbehaviour == "leave", "{ran:?}");
+            assert_eq!(running(&hsm), [""; 0], "{misbehaviour}");
+        }
+    }
+    hsm.misbehave("leave");
+    let (tokend, player) = hsm.scene.start();
+    player.get_token(CINEMA, 0).unwrap();
+    assert_eq!(running(&hsm), [tokend.id().to_string()]);
+}
+
 #[test]
 fn while_a_module_hangs_the_daemon_answers_feeds_its_watchdog_and_ends_when_asked() {
     let mut hsm = Hsm::with_odd_module();

@@ -37,7 +37,7 @@ impl Mover {
         fs::copy(world.device.config().join("tokend.toml"), old.join("tokend.toml")).unwrap();
         world.device.set("storage", "seal", "\"key-file\"");
         world.device.set("storage", "key_file", "\"seal.key\"");
-        world.device.write_config("seal.key", &"k".repeat(32));
+        world.device.write_config("seal.key", &"k.".repeat(16));
         let token = open_copy(&world.before, &Seal::Generated).unwrap().0.token.unwrap();
         let token = token.value.expose().to_owned();
         Self { world, token, old }
@@ -103,7 +103,7 @@ fn record() -> Recording {
     let changes = disk::changes(&lines, &state);
     let (before, after) = (mover.world.before.clone(), world::read(&state));
     let key = tempfile::NamedTempFile::new().unwrap().into_temp_path().keep().unwrap();
-    fs::write(&key, "k".repeat(32)).unwrap();
+    fs::write(&key, "k.".repeat(16)).unwrap();
     Recording { lines, names, before, after, changes, key }
 }
 

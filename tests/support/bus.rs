@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A private message bus: a `dbus-daemon` with a configuration of its own, in a directory of its
 //! own. Everyone may connect, whatever their uid, so that access control is tokend's alone.
+//!
+//! The program is the one that the path leads to. `TOKEND_BUS=dbus-broker` has the tests start that
+//! instead: `tests/buses/run` tries both, of several releases.
 
+use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,6 +20,8 @@ use super::{BOUND, Failure, scratch};
 
 mod broker;
 
+/// The variable that names the kind of bus.
+const KIND: &str = "TOKEND_BUS";
 const CONFIG_FILE: &str = "bus.conf";
 const SOCKET: &str = "bus";
 const CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -50,16 +56,39 @@ impl Bus {
     /// Starts a bus and waits until it answers.
     ///
     /// # Errors
-    /// `dbus-daemon` is missing (the message names its package) or does not start.
+    /// Its program is missing (the message names its package) or does not start.
     pub fn start() -> Result<Self, Failure> {
         Self::start_with("")
     }
 
-    /// The same with more elements in the configuration, as `<limit name="…">…</limit>`.
+    /// The same with more elements in the configuration, as `<limit name="…">…</limit>`. What comes
+    /// later counts.
     ///
     /// # Errors
     /// As [`Bus::start`].
     pub fn start_with(elements: &str) -> Result<Self, Failure> {
+        if is_broker() { Self::start_broker(elements) } else { Self::start_daemon(elements) }
+    }
+
+    /// One of each kind; only the one that was asked for if one was. `dbus-broker` is left out, and
+    /// that is said, if it is not there or we are not root.
+    ///
+    /// # Errors
+    /// As [`Bus::start`].
+    pub fn start_each() -> Result<Vec<Self>, Failure> {
+        let mut buses = vec![Self::start()?];
+        let needed = ["dbus-broker-launch", "systemd-socket-activate", "unshare", "mount"];
+        if env::var_os(KIND).is_some() {
+            // Somebody else tries the other kind.
+        } else if can_act_as_others() && child::are_in_path(&needed) {
+            buses.push(Self::start_broker("")?);
+        } else {
+            eprintln!("not tried on dbus-broker: that takes root and the package dbus-broker");
+        }
+        Ok(buses)
+    }
+
+    fn start_daemon(elements: &str) -> Result<Self, Failure> {
         let program = child::find("dbus-daemon", "dbus-daemon")?;
         let dir = directory(elements)?;
         let mut command = child::command(program);
@@ -100,6 +129,16 @@ impl Bus {
         &self.address
     }
 
+    /// Whether it tells the groups of a connection; dbus-daemon before 1.14 does not.
+    pub fn tells_groups(&self) -> bool {
+        let mut raw = Raw::connect(&self.address).expect("everyone may connect");
+        let (bus, own) = ("org.freedesktop.DBus", raw.name.clone());
+        let words = [bus, "/org/freedesktop/DBus", bus, "GetConnectionCredentials", "s", &own];
+        let (good, said) = raw.call(&words);
+        assert!(good, "{said}");
+        said.contains("UnixGroupIDs")
+    }
+
     /// Ends the bus at once, as a crash would.
     pub fn kill(&mut self) {
         self.daemon.kill();
@@ -128,6 +167,16 @@ fn directory(elements: &str) -> Result<TempDir, Failure> {
     let text = text.replace("</busconfig>", &format!("{elements}</busconfig>"));
     fs::write(dir.path().join(CONFIG_FILE), text).map_err(failure)?;
     Ok(dir)
+}
+
+/// Whether the tests start a `dbus-broker`.
+pub fn is_broker() -> bool {
+    match env::var_os(KIND) {
+        None => false,
+        Some(kind) if kind == "dbus-daemon" => false,
+        Some(kind) if kind == "dbus-broker" => true,
+        Some(kind) => panic!("{KIND}={}: dbus-daemon or dbus-broker is expected", kind.display()),
+    }
 }
 
 /// Whether the tests may act as another user: they run as root.

@@ -258,14 +258,17 @@ pub struct Properties {
     pub scopes: Vec<String>,
     pub redirect_uris: Vec<String>,
     pub client_id_issued_at: u64,
+    pub counters: HashMap<String, u64>,
+    /// UNIX seconds, event, message.
+    pub history: Vec<(u64, String, String)>,
 }
 
 impl Properties {
     fn from(mut all: HashMap<String, OwnedVariant>) -> Self {
-        fn take<T: TryFrom<OwnedVariant, Error = zbus::Error>>(
-            all: &mut HashMap<String, OwnedVariant>,
-            name: &str,
-        ) -> T {
+        fn take<T>(all: &mut HashMap<String, OwnedVariant>, name: &str) -> T
+        where
+            T: TryFrom<OwnedVariant, Error: std::fmt::Display>,
+        {
             let value = all.remove(name).unwrap_or_else(|| panic!("{name} is missing"));
             T::try_from(value).unwrap_or_else(|error| panic!("{name}: {error}"))
         }
@@ -279,6 +282,8 @@ impl Properties {
             scopes: take(&mut all, "Scopes"),
             redirect_uris: take(&mut all, "RedirectUris"),
             client_id_issued_at: take(&mut all, "ClientIdIssuedAt"),
+            counters: take(&mut all, "Counters"),
+            history: take(&mut all, "History"),
         };
         assert!(all.is_empty(), "unknown properties: {:?}", all.keys());
         properties

@@ -209,6 +209,10 @@ impl Raw {
         if !line.starts_with("OK ") {
             return Err(io::Error::other(line));
         }
+        // dbus-broker from 34 on disconnects who asks for credentials and takes no descriptor. None is
+        // asked of the socket, so the kernel closes each.
+        raw.write(b"NEGOTIATE_UNIX_FD\r\n")?;
+        raw.stream.read_line(&mut line)?;
         raw.write(b"BEGIN\r\n")?;
         let bus = "org.freedesktop.DBus";
         let mut hello = Message::call("/org/freedesktop/DBus", bus, "Hello");

@@ -32,7 +32,7 @@ impl Scene {
         scene
     }
 
-    /// The same with a key file as seal, which holds `key` 32 times.
+    /// The same with a key file as seal, whose bytes are all `key` but the last.
     pub fn with_key_file(key: u8) -> Self {
         let mut scene = Self::new();
         scene.device.set("storage", "seal", "\"key-file\"");
@@ -43,7 +43,8 @@ impl Scene {
 
     /// Writes the key file.
     pub fn write_key(&self, key: u8) {
-        self.device.write_config("seal.key", &char::from(key).to_string().repeat(32));
+        let key = char::from(key).to_string().repeat(31);
+        self.device.write_config("seal.key", &(key + "."));
     }
 
     /// Adds an application with a statement of its own.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What tokend shows on the bus, as plain data: read from properties, and from their changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use zbus::{OwnedObjectPath, OwnedVariant, Structure, Variant};
@@ -17,6 +17,10 @@ pub struct Overview {
     pub sealing: String,
     /// `ClockSet`.
     pub clock_set: bool,
+    /// `Faults`.
+    pub faults: Vec<String>,
+    /// `StartedAt`, UNIX seconds.
+    pub started_at: u64,
     /// In the order of their names.
     pub applications: Vec<Status>,
 }
@@ -42,6 +46,21 @@ pub struct Status {
     pub redirect_uris: Vec<String>,
     /// `ClientIdIssuedAt`, UNIX seconds; 0 = not registered, or the server did not say.
     pub client_id_issued_at: u64,
+    /// `Counters`; empty once something has changed, since nobody is told of their changes.
+    pub counters: BTreeMap<String, u64>,
+    /// `History`, the oldest first; empty once something has changed.
+    pub history: Vec<Event>,
+}
+
+/// An entry of `History`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// UNIX seconds.
+    pub time: u64,
+    /// What it was.
+    pub event: String,
+    /// What there is to say of it.
+    pub message: String,
 }
 
 /// The property `LastError`.
@@ -109,6 +128,9 @@ pub(super) fn overview(
         version: take(manager, "Version")?,
         sealing: take(manager, "Sealing")?,
         clock_set: take(manager, "ClockSet")?,
+        // An older daemon has neither.
+        faults: take(manager, "Faults").unwrap_or_default(),
+        started_at: take(manager, "StartedAt").unwrap_or_default(),
         applications,
     })
 }
@@ -121,11 +143,16 @@ pub(super) fn application(mut interfaces: Interfaces) -> Option<Result<Status, C
 
 fn status(mut properties: Properties) -> Result<Status, ClientError> {
     let mut status = Status { id: take(&mut properties, "Id")?, ..Status::default() };
+    // An older daemon has neither.
+    let counters = properties.remove("Counters").map(counted).transpose()?;
+    let history = properties.remove("History").map(happened).transpose()?;
     let changes = changes(properties)?;
     if changes.len() != CHANGES {
         return Err(ClientError::Garbled(zbus::Error::MissingField));
     }
     changes.into_iter().for_each(|change| status.apply(change));
+    status.counters = counters.unwrap_or_default();
+    status.history = history.unwrap_or_default();
     Ok(status)
 }
 
@@ -148,6 +175,17 @@ pub(super) fn changes(properties: Properties) -> Result<Vec<Change>, ClientError
     properties.into_iter().filter_map(change).collect()
 }
 
+fn counted(value: OwnedVariant) -> Result<BTreeMap<String, u64>, ClientError> {
+    let counters: HashMap<String, u64> = read(value)?;
+    Ok(counters.into_iter().collect())
+}
+
+fn happened(value: OwnedVariant) -> Result<Vec<Event>, ClientError> {
+    let events: Vec<(u64, String, String)> = read(value)?;
+    let event = |(time, event, message)| Event { time, event, message };
+    Ok(events.into_iter().map(event).collect())
+}
+
 fn last_error(value: OwnedVariant) -> Result<LastError, ClientError> {
     let pair: Structure<'static> = read(value)?;
     let (name, message) = pair.try_into().map_err(ClientError::Garbled)?;
@@ -157,6 +195,8 @@ fn last_error(value: OwnedVariant) -> Result<LastError, ClientError> {
 impl Status {
     /// Takes over the new value of one property.
     pub fn apply(&mut self, change: Change) {
+        self.counters.clear();
+        self.history.clear();
         match change {
             Change::State(state) => self.state = state,
             Change::TokenNumber(number) => self.token_number = number,

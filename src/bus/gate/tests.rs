@@ -18,6 +18,9 @@ fn snapshot() -> Snapshot {
         scopes: Vec::new(),
         redirect_uris: Vec::new(),
         client_id_issued_at: 0,
+        counters: crate::view::Counters::default(),
+        history: Arc::default(),
+        wall_less_boot: 0,
     };
     let face = Face { access: Rules::default(), headers: Vec::new() };
     let snapshot = Snapshot::new("1", "key-file");

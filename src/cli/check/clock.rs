@@ -8,7 +8,7 @@ use super::finding::Findings;
 use crate::clock::{self, ConfirmedBy};
 use crate::time::WallTime;
 
-pub(super) fn check(synchronized_file: Option<PathBuf>, now: WallTime, findings: &mut Findings) {
+pub(super) fn check(synchronized_files: Vec<PathBuf>, now: WallTime, findings: &mut Findings) {
     let date = UNIX_EPOCH + Duration::from_secs(now.unix_seconds());
     let date = humantime::format_rfc3339_seconds(date);
     if clock::is_set(now) {
@@ -18,16 +18,16 @@ pub(super) fn check(synchronized_file: Option<PathBuf>, now: WallTime, findings:
         findings.warning("clock", message);
     }
 
-    let by = synchronized_file.as_ref().map_or_else(
-        || "the kernel".to_owned(),
-        |file| format!("synchronized_file {}", file.display()),
-    );
-    let there = synchronized_file.is_some();
-    if ConfirmedBy(synchronized_file).confirms() {
+    let paths: Vec<_> = synchronized_files.iter().map(|file| file.display().to_string()).collect();
+    let (by, why) = match paths.len() {
+        0 => ("the kernel".to_owned(), "whose clock is not synchronized"),
+        1 => (format!("synchronized_file {}", paths[0]), "which is not there"),
+        _ => (format!("synchronized_file {}", paths.join(" or ")), "none of which is there"),
+    };
+    if ConfirmedBy(synchronized_files).confirms() {
         findings.ok("clock", format!("confirmed by {by}")).origin(by);
         return;
     }
-    let why = if there { "which is not there" } else { "whose clock is not synchronized" };
     let message = format!(
         "not confirmed by {by}, {why}; until it is, a token of an earlier boot is not served"
     );
@@ -42,7 +42,7 @@ mod tests {
     fn a_clock_that_nobody_has_set_is_a_warning() {
         let said = |now| {
             let mut findings = Findings::default();
-            check(Some("/nonexistent".into()), now, &mut findings);
+            check(vec!["/nonexistent".into()], now, &mut findings);
             findings.text()
         };
         let text = said(WallTime(0));

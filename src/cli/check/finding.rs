@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::status::printable;
+use crate::text::{escaped_json, printable};
 
 /// How good or bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -74,9 +74,17 @@ impl Finding {
 
 /// All findings, in the order in which they were made.
 #[derive(Debug, Default)]
-pub(super) struct Findings(Vec<Finding>);
+pub(super) struct Findings {
+    all: Vec<Finding>,
+    /// A warning is as bad as an error.
+    pub(super) strict: bool,
+}
 
 impl Findings {
+    pub(super) fn new(strict: bool) -> Self {
+        Self { all: Vec::new(), strict }
+    }
+
     pub(super) fn ok(&mut self, subject: &'static str, message: impl Into<String>) -> &mut Finding {
         self.add(Level::Ok, subject, message)
     }
@@ -105,31 +113,32 @@ impl Findings {
     ) -> &mut Finding {
         let (key, value, origin) = Default::default();
         let message = message.into();
-        let at = self.0.len();
-        self.0.push(Finding { level, subject, message, key, value, origin, key_in_front: false });
-        &mut self.0[at]
+        let at = self.all.len();
+        self.all.push(Finding { level, subject, message, key, value, origin, key_in_front: false });
+        &mut self.all[at]
     }
 
     pub(super) fn good(&self) -> bool {
-        self.0.iter().all(|finding| finding.level != Level::Error)
+        let bad = |level| level == Level::Error || (self.strict && level == Level::Warning);
+        !self.all.iter().any(|finding| bad(finding.level))
     }
 
     pub(super) fn text(&self) -> String {
         // A name of 64 letters must not push all the others to the right.
         const WIDEST: usize = 28;
-        let whats: Vec<_> = self.0.iter().map(Finding::what).collect();
+        let whats: Vec<_> = self.all.iter().map(Finding::what).collect();
         let widths = whats.iter().map(String::len).filter(|width| *width <= WIDEST);
         let width = widths.max().unwrap_or(0);
         let line = |(finding, what): (&Finding, &String)| {
             let level = finding.level.word();
             format!("{level:7}  {what:width$}  {}\n", printable(&finding.message))
         };
-        self.0.iter().zip(&whats).map(line).collect()
+        self.all.iter().zip(&whats).map(line).collect()
     }
 
     pub(super) fn json(&self) -> String {
-        let report = serde_json::json!({ "ok": self.good(), "findings": self.0 });
-        format!("{report:#}\n")
+        let report = serde_json::json!({ "ok": self.good(), "findings": self.all });
+        escaped_json(&format!("{report:#}\n"))
     }
 }
 
@@ -173,6 +182,9 @@ mod tests {
         let mut findings = Findings::default();
         findings.warning("clock", "late");
         assert!(findings.good());
+        findings.strict = true;
+        assert!(!findings.good(), "strict, a warning does too");
+        findings.strict = false;
         findings.error("clock", "wrong");
         assert!(!findings.good());
     }

@@ -11,7 +11,7 @@ use crate::config::{KeyFile, Seal};
 use crate::daemon::Options;
 use crate::seal::envelope::{self, Subject};
 use crate::seal::{self, RootKey, SealError};
-use crate::store::{LockError, Look, OpenError, StoreError, Verdict};
+use crate::store::{BLANK_KEY, LockError, Look, OpenError, StoreError, Verdict};
 
 /// The state directory, where it is there and could be looked into, and the root key, if it opens
 /// what is stored.
@@ -80,7 +80,7 @@ fn seal(
 ) -> Option<RootKey> {
     let from = match seal {
         Seal::KeyFile(file) => {
-            if let Some(message) = only_in_the_unit(options, file, user) {
+            if let Some(message) = only_in_the_unit(options, file, user, findings.strict) {
                 findings.warning("seal", message);
                 return None;
             }
@@ -115,7 +115,7 @@ fn seal(
             }
         }
     };
-    let mut source = seal::chatty_source(seal, &options.state);
+    let mut source = seal::chatty_source(seal, &options.state, user.other());
     // "Not empty", so that no source makes a key.
     let key = match source.root_key(false) {
         Ok(key) => key,
@@ -130,7 +130,19 @@ fn seal(
         }
         Err(source_error) => {
             let error = OpenError::Seal { seal: source.name(), source: source_error };
-            findings.error("seal", chain(&error));
+            match (seal, user.other()) {
+                // The unit may have groups and devices that its user alone has not.
+                (Seal::Pkcs11(_), Some(uid)) => findings.warning(
+                    "seal",
+                    format!(
+                        "{}; tried as uid {uid} without what the unit allows besides; to try it \
+                         there, with the drop-ins of the unit: {}",
+                        chain(&error),
+                        user::line(options, user, None, findings.strict)
+                    ),
+                ),
+                _ => findings.error("seal", chain(&error)),
+            };
             return None;
         }
     };
@@ -141,6 +153,12 @@ fn seal(
     if let Some(warning) = source.warning() {
         findings.warning("seal", warning);
     }
+    if key.is_blank() {
+        match state.is_ok_and(|it| it.as_ref().is_none_or(Look::is_empty)) {
+            true => findings.error("seal", SealError::OneByte.to_string()),
+            false => findings.error("seal", BLANK_KEY),
+        };
+    }
     Some(key)
 }
 
@@ -150,7 +168,7 @@ fn is_made(options: &Options) -> bool {
 }
 
 /// What to do where the key is a credential that only the unit has.
-fn only_in_the_unit(options: &Options, file: &KeyFile, user: User) -> Option<String> {
+fn only_in_the_unit(options: &Options, file: &KeyFile, user: User, strict: bool) -> Option<String> {
     let name = file.credential.as_deref()?;
     let outside = options.config.credentials.is_none();
     let missing = file.path.symlink_metadata().err()?.kind() == io::ErrorKind::NotFound;
@@ -160,7 +178,7 @@ fn only_in_the_unit(options: &Options, file: &KeyFile, user: User) -> Option<Str
              the unit has; to check it there, with the LoadCredentialEncrypted= or LoadCredential= \
              of the unit's drop-in if that is another: {}",
             file.path.display(),
-            user::line(options, user, Some(name))
+            user::line(options, user, Some(name), strict)
         )
     })
 }

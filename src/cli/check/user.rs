@@ -5,6 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::finding::Findings;
+use super::unit;
+use crate::cli::STATE_DIRECTORY;
 use crate::config;
 use crate::daemon::Options;
 use crate::device::Reader;
@@ -22,52 +24,86 @@ pub(in crate::cli) struct User {
 }
 
 impl User {
+    /// The user that runs tokend, if that is another than the user of this process.
+    pub(in crate::cli) fn other(self) -> Option<u32> {
+        (self.own != self.daemon).then_some(self.daemon)
+    }
+
     /// Who reads what the device says of itself, if that is another than the user of this process.
     pub(in crate::cli) fn reader(self) -> Option<Reader> {
-        (self.own != self.daemon).then(|| Reader::of(self.daemon))
+        self.other().map(Reader::of)
     }
 }
 
-/// Whose the state directory is, or will be.
-pub(in crate::cli) fn user(state: &Path) -> User {
+/// For whom root checks: a state directory that was named has an owner; else the installed unit says
+/// it, else it is the user `tokend`, if there is one. Others check for themselves.
+pub(in crate::cli) fn user(options: &Options) -> User {
+    decide(options).0
+}
+
+/// The same, and why.
+fn decide(options: &Options) -> (User, Option<String>) {
     let own = rustix::process::geteuid().as_raw();
-    let daemon = match state.symlink_metadata() {
-        _ if own != 0 => own,
-        Ok(meta) if meta.is_dir() => meta.uid(),
-        _ => config::user_id(SERVICE).unwrap_or(own),
-    };
-    User { own, daemon }
+    let of = |daemon, why| (User { own, daemon }, why);
+    if own != 0 {
+        return of(own, None);
+    }
+    if options.state != Path::new(STATE_DIRECTORY)
+        && let Ok(meta) = options.state.symlink_metadata()
+        && meta.is_dir()
+    {
+        return of(meta.uid(), Some(format!("the owner of {}", options.state.display())));
+    }
+    let named = unit::user(&options.root);
+    match named {
+        Some((name, file)) => {
+            let said = format!("User={name} in {}", file.display());
+            match name.parse().ok().or_else(|| config::user_id(&name)) {
+                Some(daemon) => of(daemon, Some(said)),
+                None => of(own, Some(format!("{said}, whom this device does not know"))),
+            }
+        }
+        None => of(config::user_id(SERVICE).unwrap_or(own), None),
+    }
 }
 
 pub(super) fn check(options: &Options, findings: &mut Findings) -> User {
-    let user = user(&options.state);
+    let (user, why) = decide(options);
     let User { own, daemon } = user;
+    let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
     if daemon != own {
         config::judge_for(daemon);
         let message = format!(
-            "checked as root, which may read more than uid {daemon}, the user that runs tokend; \
-             to check as that one: {}",
-            line(options, user, None)
+            "checked as root, which may read more than uid {daemon}, the user that runs \
+             tokend{why}; to check as that one: {}",
+            line(options, user, None, findings.strict)
         );
         findings.warning("user", message);
+    } else if own == 0 && !why.is_empty() {
+        findings.ok("user", format!("checked for uid {daemon}, which runs tokend{why}"));
     }
     user
 }
 
 /// The command line that runs this check in the unit's environment: as its user, with its state
 /// directory, and with the credential that the root key is.
-pub(super) fn line(options: &Options, user: User, credential: Option<&str>) -> String {
+pub(super) fn line(
+    options: &Options,
+    user: User,
+    credential: Option<&str>,
+    strict: bool,
+) -> String {
     // Who is not root knows no other user than itself.
     let other = user.daemon != user.own && config::user_id(SERVICE) != Some(user.daemon);
     let user = if other { user.daemon.to_string() } else { SERVICE.to_owned() };
     let program = std::env::current_exe().unwrap_or_else(|_| "tokend".into());
-    line_for(&user, &program, options, credential)
+    line_for(&user, &program, options, credential) + if strict { " --strict" } else { "" }
 }
 
 fn line_for(user: &str, program: &Path, options: &Options, credential: Option<&str>) -> String {
     let mut words = vec!["systemd-run --quiet --pipe --wait --collect".to_owned()];
     words.push(format!("-p User={user}"));
-    let usual = options.state == Path::new(crate::cli::STATE_DIRECTORY);
+    let usual = options.state == Path::new(STATE_DIRECTORY);
     if usual {
         // Without the mode, systemd would open an existing directory to others.
         words.push("-p StateDirectory=tokend -p StateDirectoryMode=0700".to_owned());

@@ -7,7 +7,8 @@ use crate::bus::client::Status;
 use crate::time::WallTime;
 
 use super::board::News;
-use super::{date, error, escaped, head, printable};
+use super::{date, error, head};
+use crate::text::{escaped_json, printable};
 
 /// Lines for a person, or for `grep`: when, of whom, and what. Each ends with a line feed.
 pub(super) fn plain(news: &News<'_>, now: WallTime) -> String {
@@ -75,8 +76,13 @@ pub(super) fn json(news: &News<'_>, now: WallTime) -> String {
     let mut line = json!({ "time": now.unix_seconds(), "event": event });
     if let (Value::Object(line), Value::Object(what)) = (&mut line, what) {
         line.extend(what);
+        if matches!(news, News::Application(status) if status.counters.is_empty()) {
+            // Not known any more.
+            line.remove("counters");
+            line.remove("history");
+        }
     }
-    escaped(&format!("{line}\n"))
+    escaped_json(&format!("{line}\n"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use crate::bus::client::Overview;
 use crate::time::WallTime;
 
 use super::board::Board;
-use super::{Entry, columns, entries, head, lines, printable};
+use super::{Entry, entries, heads, lines};
+use crate::text::printable;
 
 /// How much a terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,19 +35,22 @@ pub(super) fn frame(board: &Board, size: Size, now: WallTime) -> Vec<String> {
 }
 
 fn of_tokend(overview: &Overview, details: bool, size: Size, now: WallTime) -> Vec<String> {
-    let mut lines = vec![head(overview), columns(overview)];
+    let mut lines = heads(overview, size.columns);
     let mut entries = entries(overview, size.columns, details, now);
     let room = size.rows.saturating_sub(lines.len());
     if height(&entries) > room {
         // What an entry has besides its row is cut before any entry is left out.
-        let more = if entries.len() == 1 { room.saturating_sub(1).max(1) } else { 1 };
-        entries.iter_mut().for_each(|entry| shorten(&mut entry.more, more));
+        let only = entries.len() == 1;
+        let more = if only { room.saturating_sub(1).max(1) } else { 1 };
+        for entry in &mut entries {
+            shorten(&mut entry.more, if entry.troubled || only { more } else { 0 });
+        }
     }
     let mut left_out = entries.split_off(fitting(&entries, room));
     lines.extend(entries.into_iter().flat_map(|entry| [entry.rows, entry.more]).flatten());
     if !left_out.is_empty() {
         let count = left_out.len();
-        left_out.retain(|entry| !entry.more.is_empty());
+        left_out.retain(|entry| entry.troubled);
         let troubled = match left_out.len() {
             0 => String::new(),
             errors => format!(", {errors} of them with an error"),

@@ -15,11 +15,19 @@ pub(super) fn cinema() -> Status {
         scopes: vec!["api:client:v2".into()],
         redirect_uris: vec![],
         client_id_issued_at: 1_600_000_000,
+        ..Status::default()
     }
 }
 
 pub(super) fn overview(applications: Vec<Status>) -> Overview {
-    Overview { version: "0.1.0".into(), sealing: "key-file".into(), clock_set: true, applications }
+    Overview {
+        version: "0.1.0".into(),
+        sealing: "key-file".into(),
+        clock_set: true,
+        faults: Vec::new(),
+        started_at: 1_699_990_000,
+        applications,
+    }
 }
 
 #[test]
@@ -115,8 +123,54 @@ fn what_others_wrote_cannot_steer_the_terminal() {
     let table = table(&overview(vec![hostile.clone()]), true, NOW);
     assert!(table.chars().all(|c| !c.is_control() || c == '\n'), "{table:?}");
     let json = serde_json::to_string(&hostile).unwrap();
-    let escaped = escaped(&json);
+    let escaped = escaped_json(&json);
     assert!(escaped.contains(r#""re\u009bady""#), "{escaped}");
     let back: serde_json::Value = serde_json::from_str(&escaped).unwrap();
     assert_eq!(back["state"], "re\u{9b}ady");
+}
+
+#[test]
+fn under_each_trouble_stands_what_to_do_and_why_it_waits() {
+    let failing = Status {
+        state: "storage-error".into(),
+        last_error: LastError { name: "tv.tokend.Error.Storage".into(), message: "no key".into() },
+        ..cinema()
+    };
+    let waiting = Status { id: "radio".into(), state: "waiting".into(), ..cinema() };
+    let table = table(&overview(vec![failing, waiting]), false, NOW);
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(lines[3], "  Storage: no key");
+    assert!(lines[4].starts_with("  what to do: run tokend check as root"), "{table}");
+    assert_eq!(lines.last().unwrap(), &format!("  {}", advice::NOBODY));
+}
+
+#[test]
+fn the_faults_stand_above_all_applications() {
+    let mut overview = overview(vec![]);
+    overview.faults = vec!["/etc/tokend/applications.d/a.toml:1: unknown key".into()];
+    assert_eq!(
+        table(&overview, false, NOW),
+        "tokend 0.1.0, sealing: key-file, clock: set\n  \
+         fault: /etc/tokend/applications.d/a.toml:1: unknown key\n\
+         no application is configured\n"
+    );
+}
+
+#[test]
+fn one_application_shows_what_was_counted_and_what_has_happened() {
+    let counted = [
+        ("last_success", 1_699_990_000),
+        ("failures", 3),
+        ("failing_since", 1_699_995_000),
+        ("registrations", 2),
+    ];
+    let counters = counted.map(|(name, count)| (name.to_owned(), count)).into();
+    let (event, message) = ("failed".into(), "no route to host".into());
+    let history = vec![Event { time: 1_699_995_000, event, message }];
+    let table = table(&overview(vec![Status { counters, history, ..cinema() }]), true, NOW);
+    let end = "  last token from the server: 2023-11-14T19:26:40Z\n  \
+               failures in a row: 3, since 2023-11-14T20:50:00Z\n  \
+               registrations: 2\n  \
+               2023-11-14T20:50:00Z failed: no route to host\n";
+    assert!(table.ends_with(end), "{table}");
 }

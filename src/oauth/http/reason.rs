@@ -80,7 +80,7 @@ fn words(error: &ureq::Error, context: &Context) -> String {
     }
 }
 
-fn tls_words(error: &rustls::Error, context: &Context) -> String {
+pub(super) fn tls_words(error: &rustls::Error, context: &Context) -> String {
     match error {
         rustls::Error::InvalidCertificate(error) => certificate_words(error, context),
         rustls::Error::InvalidMessage(_) => "what answers there does not speak TLS".into(),

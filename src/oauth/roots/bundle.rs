@@ -94,20 +94,32 @@ impl Reader {
 
     /// Reads a file.
     pub(super) fn file(&mut self, path: &Path) -> Result<Bundle, Fault> {
+        self.open_file(self.judged_file(path)?)
+    }
+
+    /// Opens a file that may be believed.
+    pub(super) fn judged_file(&self, path: &Path) -> Result<File, Fault> {
         let file = File::from(openat(CWD, path, FILE, Mode::empty()).map_err(io::Error::from)?);
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file").into());
         }
-        self.open_file(file)
+        self.judge(&file)?;
+        Ok(file)
+    }
+
+    /// Opens a directory that may be believed.
+    pub(super) fn judged_directory(&self, path: &Path) -> Result<File, Fault> {
+        let dir = openat(CWD, path, DIRECTORY, Mode::empty()).map_err(io::Error::from)?;
+        let dir = File::from(dir);
+        self.judge(&dir)?;
+        Ok(dir)
     }
 
     /// Reads the files of a directory: each with its path, in the order of their names. Left out
     /// are directories, links to nowhere, and what was read before.
     pub(super) fn directory(&mut self, path: &Path) -> Result<Vec<FileRead>, (PathBuf, Fault)> {
         let fault = |fault: io::Error| (path.to_owned(), Fault::from(fault));
-        let dir = openat(CWD, path, DIRECTORY, Mode::empty()).map_err(|e| fault(e.into()))?;
-        let dir = File::from(dir);
-        self.judge(&dir).map_err(|problem| (path.to_owned(), problem))?;
+        let dir = self.judged_directory(path).map_err(|fault| (path.to_owned(), fault))?;
         let mut names = names(dir.as_fd()).map_err(fault)?;
         names.sort_unstable();
         let mut files = Vec::new();
@@ -132,12 +144,14 @@ impl Reader {
         match (metadata.is_dir(), metadata.is_file(), self.seen.binary_search(&id)) {
             (true, ..) | (.., Ok(_)) => Ok(None),
             (_, false, _) => Err(io::Error::other("not a regular file").into()),
-            _ => self.open_file(file).map(Some),
+            _ => {
+                self.judge(&file)?;
+                self.open_file(file).map(Some)
+            }
         }
     }
 
     fn open_file(&mut self, file: File) -> Result<Bundle, Fault> {
-        self.judge(&file)?;
         let metadata = file.metadata()?;
         let id = (metadata.dev(), metadata.ino());
         if let Err(at) = self.seen.binary_search(&id) {

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The daemon's side of the child: started, asked, read, ended in time, whatever it does.
+//! The daemon's side of the child: started, asked, read, ended in time, whatever it does; and with it
+//! all that it has started.
 
 use std::fmt;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, kill_process_group,
+    set_child_subreaper, waitid, waitpid,
+};
 use zeroize::Zeroizing;
 
 use super::child::ARGUMENT;
@@ -20,6 +26,10 @@ use crate::time::BootTime;
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it may take to end once it has answered, or once it has been killed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How often a look is taken whether it has ended: who holds its pipe open may be another process.
+const LOOK: Duration = Duration::from_millis(100);
+/// Between two looks for those that are to be killed.
+const BREATH: Duration = Duration::from_millis(5);
 
 /// This program, even where the file has been replaced since.
 const PROGRAM: &str = "/proc/self/exe";
@@ -39,6 +49,8 @@ pub(super) fn ask(
     chatty: bool,
     stuck: &mut Option<Child>,
 ) -> Result<Answer, Silence> {
+    // Whatever the module starts is ours once its parent has ended, in whatever session it is.
+    set_child_subreaper(Some(getpid())).map_err(|error| Silence::NotAsked(error.into()))?;
     let mut child = Command::new(PROGRAM)
         .arg0("tokend")
         .arg(ARGUMENT)
@@ -55,10 +67,11 @@ pub(super) fn ask(
     };
     let asked = stdin.write_all(&request.encode());
     drop(stdin);
+    let pid = Pid::from_child(&child);
     let mut line = Line::new(stdout);
-    line.listen();
+    line.listen(pid);
     // It is not reaped yet, so the group's number is still its own.
-    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    let _ = kill_process_group(pid, Signal::KILL);
     let status = line.see_off(child, stuck);
 
     if let Some(answer) = Answer::decode(&line.heard) {
@@ -88,13 +101,20 @@ impl Line {
     }
 
     /// Reads until the child is at its end, or its time is.
-    fn listen(&mut self) {
+    fn listen(&mut self, child: Pid) {
         let mut deadline = clock::boot().after(PATIENCE);
         let mut complete = false;
         while self.open {
-            if !self.wait(deadline) {
-                self.timed_out = !complete;
-                return;
+            let now = clock::boot();
+            if !self.wait(deadline.min(now.after(LOOK))) {
+                if has_ended(child) {
+                    return;
+                }
+                if now >= deadline {
+                    self.timed_out = !complete;
+                    return;
+                }
+                continue;
             }
             self.read();
             if !complete && Answer::decode(&self.heard).is_some() {
@@ -104,17 +124,27 @@ impl Line {
         }
     }
 
-    /// How a child that has been killed ended.
+    /// How a child that has been killed ended. With it ends all that it has started.
     fn see_off(&mut self, mut child: Child, stuck: &mut Option<Child>) -> Option<ExitStatus> {
         let deadline = clock::boot().after(LAST_WORDS);
-        while self.open && self.wait(deadline) {
+        let pid = Pid::from_child(&child);
+        let mut status = None;
+        loop {
+            if status.is_none() {
+                status = child.try_wait().ok().flatten();
+            }
+            // None is left behind its back only once it has ended.
+            let ended = status.is_some();
+            if end_orphans(pid) == 0 && ended || clock::boot() >= deadline {
+                break;
+            }
+            thread::park_timeout(BREATH);
+        }
+        while self.open && self.wait(clock::boot()) {
             self.read();
         }
-        // With the pipe closed it is about to end; else somebody that it forked holds the pipe, or
-        // it sleeps in the kernel.
-        let status = if self.open { child.try_wait() } else { child.wait().map(Some) };
-        let status = status.ok().flatten();
         if status.is_none() {
+            // It sleeps in the kernel.
             *stuck = Some(child);
         }
         status
@@ -143,6 +173,40 @@ impl Line {
             _ => self.open = false,
         }
     }
+}
+
+/// Whether a child has ended; it is not reaped.
+fn has_ended(child: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    !matches!(waitid(WaitId::Pid(child), options), Ok(None))
+}
+
+/// Kills and reaps the children of this process but for `child`: this program starts no others, so
+/// they are what a module has left behind. Returns how many there were.
+fn end_orphans(child: Pid) -> usize {
+    let orphans: Vec<_> = children().filter(|pid| *pid != child).collect();
+    for orphan in &orphans {
+        let _ = kill_process(*orphan, Signal::KILL);
+        let _ = waitpid(Some(*orphan), WaitOptions::NOHANG);
+    }
+    orphans.len()
+}
+
+/// The children of this process. Not every kernel has /proc/PID/task/TID/children.
+fn children() -> impl Iterator<Item = Pid> {
+    let own = std::process::id();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(move |entry| {
+        let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        (parent(&stat) == Some(own)).then_some(pid)
+    })
+}
+
+/// The parent, of a line of /proc/PID/stat (proc_pid_stat(5)): behind the name, which may hold
+/// anything, and the state.
+fn parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 impl fmt::Display for Silence {
@@ -174,5 +238,18 @@ fn name(signal: i32) -> &'static str {
         Some(Signal::SYS) => ", a system call that the unit forbids",
         Some(Signal::KILL) => ", killed from outside",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parent;
+
+    #[test]
+    fn the_parent_stands_behind_a_name_that_may_hold_anything() {
+        assert_eq!(parent("12 (tokend) S 7 12 12 0 -1"), Some(7));
+        assert_eq!(parent("12 (a) b) R 1 ) Z 8 12"), Some(8));
+        assert_eq!(parent("12 (tokend"), None);
+        assert_eq!(parent(""), None);
     }
 }

@@ -3,8 +3,10 @@
 //! The only user of cryptoki; runs in the child alone.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
+use std::os::fd::AsRawFd as _;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -16,6 +18,7 @@ use cryptoki::types::RawAuthPin;
 use zeroize::Zeroizing;
 
 use super::wire::{Answer, KEY_LEN, Request};
+use crate::config;
 
 /// What the token signs. Another text is another root key, and nothing stored opens any more.
 const LABEL: &[u8] = b"tokend root key 1";
@@ -28,7 +31,7 @@ pub(super) fn answer(
 ) -> io::Result<()> {
     let module = match load(request) {
         Ok(module) => module,
-        Err(failed) => return give(&failed),
+        Err(failed) => return give(&not_ready(failed)),
     };
     let answer = open(&module, request).and_then(|(session, info)| {
         let (key, made) = find_or_make(&session, &info, request)?;
@@ -41,9 +44,18 @@ pub(super) fn answer(
 
 fn load(request: &Request) -> Result<Pkcs11, Answer> {
     let path = request.module.display();
-    let module = Pkcs11::new(&request.module).map_err(|error| match error {
+    // What is loaded is what was judged, whatever the path leads to by now.
+    let refused = |why: &dyn Display| {
+        Answer::Failed(format!("the PKCS#11 module {path} cannot be loaded: {why}"))
+    };
+    let file = File::open(&request.module).map_err(|error| refused(&error))?;
+    let judged = file.metadata().map_err(|error| refused(&error))?;
+    config::judge_opened(&judged).map_err(|problem| refused(&problem))?;
+    let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let module = Pkcs11::new(&opened).map_err(|error| match error {
         // It names the file and says why.
         Error::LibraryLoading(reason) => {
+            let reason = reason.to_string().replace(&opened, &path.to_string());
             Answer::Failed(format!("the PKCS#11 module cannot be loaded: {reason}"))
         }
         error => Answer::Failed(format!("{path} is no PKCS#11 module: {}", said(&error))),
@@ -56,7 +68,7 @@ fn load(request: &Request) -> Result<Pkcs11, Answer> {
 }
 
 fn open(module: &Pkcs11, request: &Request) -> Result<(ManuallyDrop<Session>, TokenInfo), Answer> {
-    let (slot, info) = find_token(module, request)?;
+    let (slot, info) = find_token(module, request).map_err(not_ready)?;
     let session = if request.generate && !info.write_protected() {
         module.open_rw_session(slot)
     } else {
@@ -65,7 +77,9 @@ fn open(module: &Pkcs11, request: &Request) -> Result<(ManuallyDrop<Session>, To
     // C_Finalize closes it too; and what its drop can log would bring the standard's prose along.
     let session = session.map(ManuallyDrop::new);
     let token = &request.token;
-    let session = session.map_err(failed(format_args!("the token {token:?} opens no session")))?;
+    let session = session.map_err(|error| {
+        not_ready(failed(format_args!("the token {token:?} opens no session"))(error))
+    })?;
     log_in(&session, &info, request)?;
     Ok((session, info))
 }
@@ -217,6 +231,14 @@ fn root(
         )));
     }
     Ok(root)
+}
+
+/// What has failed before anybody has logged in.
+fn not_ready(failed: Answer) -> Answer {
+    match failed {
+        Answer::Failed(why) => Answer::NotReady(why),
+        other => other,
+    }
 }
 
 fn failed(what: impl Display) -> impl FnOnce(Error) -> Answer {

@@ -24,6 +24,8 @@ pub(super) const KEY_LEN: usize = 32;
 pub(super) struct Request {
     /// The process that asks: a child of another one does nothing.
     pub(super) parent: u32,
+    /// Whom the child becomes first, if it is root's: the module gets no more rights than the daemon's.
+    pub(super) user: Option<u32>,
     /// Make the key where there is none.
     pub(super) generate: bool,
     pub(super) module: PathBuf,
@@ -44,6 +46,8 @@ pub(super) enum Answer {
     NoKey,
     /// Why the PIN is not to be tried again.
     PinRefused(String),
+    /// Whatever is wrong before anybody has logged in.
+    NotReady(String),
     /// Whatever else is wrong.
     Failed(String),
 }
@@ -55,6 +59,7 @@ impl Request {
             REQUEST,
             &[
                 &self.parent.to_be_bytes(),
+                self.user.map(u32::to_be_bytes).as_ref().map_or(&[], <[u8; 4]>::as_slice),
                 &[u8::from(self.generate), u8::from(self.pin.is_some())],
                 self.module.as_os_str().as_bytes(),
                 self.token.as_bytes(),
@@ -65,11 +70,12 @@ impl Request {
     }
 
     pub(super) fn decode(message: &[u8]) -> Option<Self> {
-        let [parent, flags, module, token, key, pin] = decode(REQUEST, message)?;
+        let [parent, user, flags, module, token, key, pin] = decode(REQUEST, message)?;
         let &[generate, with_pin] = flags.first_chunk()?;
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
         Some(Self {
             parent: u32::from_be_bytes(*parent.first_chunk()?),
+            user: user.first_chunk().map(|user| u32::from_be_bytes(*user)),
             generate: generate != 0,
             module: OsString::from_vec(module.to_vec()).into(),
             token: text(token)?,
@@ -86,6 +92,7 @@ impl Answer {
             Self::Key { root, made: true } => (b'm', root),
             Self::NoKey => (b'n', &[]),
             Self::PinRefused(why) => (b'p', shortened(why)),
+            Self::NotReady(why) => (b'r', shortened(why)),
             Self::Failed(why) => (b'f', shortened(why)),
         };
         encode(ANSWER, &[&[kind], content])
@@ -96,7 +103,7 @@ impl Answer {
         let [kind, content] = decode(ANSWER, message)?;
         let text = || {
             let text = String::from_utf8_lossy(content.get(..MAX_TEXT).unwrap_or(content));
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+            crate::text::printable(&text)
         };
         Some(match kind {
             b"k" | b"m" if content.len() == KEY_LEN => {
@@ -104,6 +111,7 @@ impl Answer {
             }
             b"n" if content.is_empty() => Self::NoKey,
             b"p" => Self::PinRefused(text()),
+            b"r" => Self::NotReady(text()),
             b"f" => Self::Failed(text()),
             _ => return None,
         })
@@ -147,6 +155,7 @@ mod tests {
             Answer::Key { root: Zeroizing::new(vec![8; KEY_LEN]), made: true },
             Answer::NoKey,
             Answer::PinRefused("wrong".into()),
+            Answer::NotReady("no device".into()),
             Answer::Failed("no token".into()),
         ]
     }
@@ -156,6 +165,7 @@ mod tests {
         for pin in [None, Some(Zeroizing::new(Vec::new())), Some(Zeroizing::new(vec![0, 255]))] {
             let sent = Request {
                 parent: 4711,
+                user: pin.as_ref().map(|_| 990),
                 generate: pin.is_none(),
                 module: "/usr/lib/é.so".into(),
                 token: "a token".into(),
@@ -166,6 +176,7 @@ mod tests {
             assert_eq!(message.capacity(), message.len());
             let got = Request::decode(&message).unwrap();
             assert_eq!((got.parent, got.generate), (sent.parent, sent.generate));
+            assert_eq!(got.user, sent.user);
             assert_eq!((got.module, got.token, got.key), (sent.module, sent.token, sent.key));
             assert_eq!(got.pin, sent.pin);
             assert!((0..message.len()).all(|len| Request::decode(&message[..len]).is_none()));

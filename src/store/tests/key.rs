@@ -181,7 +181,7 @@ fn a_look_at_nothing_makes_nothing() {
 fn what_is_hardly_meant_about_a_key_is_said_when_the_store_opens() {
     let temp = filled();
     let key = tempfile::NamedTempFile::new().unwrap();
-    fs::write(key.path(), [7; 32]).unwrap();
+    fs::write(key.path(), [vec![7; 31], vec![!7]].concat()).unwrap();
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     fs::set_permissions(key.path(), readable).unwrap();
     let (path, credential) = (key.path().to_owned(), None);
@@ -191,4 +191,49 @@ fn what_is_hardly_meant_about_a_key_is_said_when_the_store_opens() {
     let notes = Store::open(dir, &mut *source).unwrap().take_notes();
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert!(notes[0].text.contains("everybody may read it"), "{notes:?}");
+}
+
+/// A store of 0.1.0, which took any key.
+fn sealed_with_zeros() -> TempDir {
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
+    let proof = envelope::seal(&root(0), &Subject::KeyCheck, 1, b"").unwrap();
+    drop(StateDir::lock(temp.path()).unwrap());
+    fs::write(temp.path().join(names::KEY_CHECK), &*proof).unwrap();
+    temp
+}
+
+#[test]
+fn a_key_of_one_repeated_byte_is_refused_while_nothing_is_sealed_and_nothing_is_written() {
+    let temp = crate::scratch::scratch("tokend-store-").unwrap();
+    let error = open(&temp, 0).err().unwrap();
+    let OpenError::Seal { source: SealError::OneByte, .. } = error else { panic!("{error}") };
+    assert_eq!(names_in(temp.path()), [""; 0]);
+}
+
+#[test]
+fn a_store_that_a_key_of_one_repeated_byte_opens_is_used_on_with_an_error_at_each_start() {
+    let temp = sealed_with_zeros();
+    for _ in 0..2 {
+        let mut store = open(&temp, 0).unwrap();
+        assert!(store.has_blank_key());
+        let notes = store.take_notes();
+        assert!(
+            notes.iter().any(|n| n.level == log::Level::Error && n.text == BLANK_KEY),
+            "{notes:?}"
+        );
+        store.save_identity("abcd").unwrap();
+    }
+    assert!(!Fixture::new().store.has_blank_key());
+}
+
+#[test]
+fn reseal_moves_away_from_a_key_of_one_repeated_byte_and_never_to_one() {
+    let temp = sealed_with_zeros();
+    let dir = StateDir::lock(temp.path()).unwrap();
+    let moved = reseal(&dir, &mut Key(0), &mut Key(7), &mut Vec::new());
+    assert!(matches!(moved, Ok(Resealed::Moved(_))), "{moved:?}");
+    let before = snapshot(temp.path());
+    let refused = reseal(&dir, &mut Key(7), &mut Key(0), &mut Vec::new()).unwrap_err();
+    assert!(crate::cli::chain(&refused).contains("one byte, repeated"), "{refused}");
+    assert_eq!(snapshot(temp.path()), before);
 }

@@ -2,6 +2,7 @@
 //! Who may call, and who may own the name.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokend::access::{Name, Rules};
@@ -9,6 +10,7 @@ use tokend::bus::{Answer, BusCommand, Snapshot};
 use tokend::view::Face;
 
 use crate::bus_rig::*;
+use crate::support::raw::Raw;
 
 const NOBODY: u32 = 65534;
 const DEST: &str = "tv.tokend";
@@ -122,50 +124,77 @@ fn who_may_reload_is_judged_by_the_users_in_force() {
     assert!(!rig.bus.call_as(NOBODY, &reload).0);
 }
 
-#[test]
-fn the_policy_file_lets_everyone_send_and_only_the_services_user_own_the_name() {
-    if !as_root() {
-        return;
-    }
-    // What the system bus starts from, and then the file, for a user who exists here.
-    let system = r#"<policy context="default"><allow user="*"/><deny own="*"/>
-        <deny send_type="method_call"/><allow send_type="signal"/>
-        <allow send_requested_reply="true" send_type="method_return"/>
-        <allow send_requested_reply="true" send_type="error"/>
-        <allow receive_type="method_call"/><allow receive_type="method_return"/>
-        <allow receive_type="error"/><allow receive_type="signal"/>
-        <allow send_destination="org.freedesktop.DBus"/></policy>"#;
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/tv.tokend.conf");
+/// What a system bus starts from. On RDK it lets anyone own any name.
+const SYSTEM: &str = r#"<policy context="default"><allow user="*"/><allow own="*"/>
+    <deny send_type="method_call"/><allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/><allow receive_type="method_return"/>
+    <allow receive_type="error"/><allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/></policy>"#;
+
+/// A bus with those defaults and a policy file of ours, in which tokend runs as root and the
+/// players are group 1.
+fn bus_with(file: &Path) -> PrivateBus {
     let file = fs::read_to_string(file).unwrap();
     let policies = file.split_once("<busconfig>").unwrap().1.split_once("</busconfig>").unwrap().0;
     assert!(policies.contains(r#"user="tokend""#));
-    // Whatever the bus allows by default.
-    let system = system.replace(r#"<deny own="*"/>"#, r#"<allow own="*"/>"#);
-    let policy = format!("{system}{}", policies.replace(r#"user="tokend""#, r#"user="root""#));
-    let bus = PrivateBus::start(&policy);
+    let policies = policies
+        .replace(r#"user="tokend""#, r#"user="root""#)
+        .replace(r#"group="players""#, r#"group="1""#);
+    PrivateBus::start(&format!("{SYSTEM}{policies}"))
+}
 
-    let request = [
-        "org.freedesktop.DBus",
-        "/org/freedesktop/DBus",
-        "org.freedesktop.DBus",
-        "RequestName",
-        "su",
-        "tv.tokend",
-        "4",
-    ];
-    let (good, text) = bus.call_as(NOBODY, &request);
-    assert!(!good && text.contains("AccessDenied"), "{text}");
+/// Each bus policy that is installed: the usual one, and those of the platforms.
+fn policy_files() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let platforms = fs::read_dir(root.join("cross/platforms")).unwrap();
+    let of_platforms = platforms.map(|entry| entry.unwrap().path().join("tv.tokend.conf"));
+    let mut files: Vec<_> = of_platforms.filter(|file| file.exists()).collect();
+    assert!(files.len() > 1, "{files:?}");
+    files.push(root.join("systemd/tv.tokend.conf"));
+    files
+}
 
-    let snapshot = Arc::new(Snapshot::new("0.1.0", "key-file"));
-    let (_tokend, _events) = start(&bus, &snapshot).unwrap();
-    let (good, text) = bus.call_as(NOBODY, &[DEST, MANAGER, MANAGER1, "GetDeviceInfo"]);
-    assert!(good, "{text}");
+#[test]
+fn on_a_bus_that_lets_anyone_own_any_name_nobody_but_tokend_ever_owns_its() {
+    if !as_root() {
+        return;
+    }
+    let request = |name: &'static str| {
+        let bus = "org.freedesktop.DBus";
+        // Not to wait in a queue: the name, or a refusal.
+        [bus, "/org/freedesktop/DBus", bus, "RequestName", "su", name, "4"]
+    };
+    for file in policy_files() {
+        let bus = bus_with(&file);
+        // A stranger, and a player.
+        let nobody_can_take_it = |when: &str| {
+            for groups in [&[][..], &[NOBODY, 1]] {
+                let mut caller = Raw::connect_as(&bus.address, NOBODY, groups).unwrap();
+                let (good, text) = caller.call(&request(DEST));
+                assert!(
+                    !good && text.contains("AccessDenied"),
+                    "{when}, {groups:?}: {file:?}: {text}"
+                );
+            }
+        };
+        // Or nothing is tried here.
+        assert!(bus.call_as(NOBODY, &request("tv.another")).0);
+        nobody_can_take_it("before");
+        let snapshot = Arc::new(Snapshot::new("0.1.0", "key-file"));
+        let (tokend, _events) = start(&bus, &snapshot).unwrap();
+        nobody_can_take_it("while");
+        let (good, text) = bus.call_as(NOBODY, &[DEST, MANAGER, MANAGER1, "GetDeviceInfo"]);
+        assert!(good, "{file:?}: {text}");
+        drop(tokend);
+        nobody_can_take_it("after");
+    }
 }
 
 #[test]
 fn a_user_whom_the_policy_does_not_name_is_told_so() {
-    let policy = OPEN.replace(r#"<allow own="*"/>"#, r#"<deny own="*"/>"#);
-    let bus = PrivateBus::start(&policy);
+    let bus = PrivateBus::start(r#"<policy context="default"><deny own="*"/></policy>"#);
     let error = start(&bus, &Arc::new(Snapshot::new("0.1.0", "key-file"))).unwrap_err();
     assert!(error.to_string().contains("tv.tokend.conf"), "{error}");
 }

@@ -38,19 +38,26 @@ fn status_prints_what_the_bus_shows() {
         "tokend 0.1.0, sealing: key-file, clock: not set\n\
          ID      STATE          TOKEN  EXPIRES         NEXT TRY\n\
          cinema  ready              1  in 1 h          -\n  \
-         Unavailable: no route\n"
+         Unavailable: no route\n  \
+         what to do: run tokend diagnose on this device: it tries name service,\n  \
+         network, TLS and server\n"
     );
     let json = status::run(&bus, Some(&app("cinema")), true, NOW).unwrap();
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(&json).unwrap(),
         serde_json::json!({
             "version": "0.1.0", "sealing": "key-file", "clock_set": false,
+            "faults": [], "started_at": 0,
             "applications": [{
                 "id": "cinema", "state": "ready", "token_number": 1,
                 "expires_at": 1_800_000_000, "retry_at": 0,
                 "last_error": {"name": "tv.tokend.Error.Unavailable", "message": "no route"},
                 "scopes": ["api:client:v2"], "redirect_uris": ["adobepass://com.programmer"],
-                "client_id_issued_at": 1_600_000_000
+                "client_id_issued_at": 1_600_000_000,
+                "counters": {
+                    "failing_since": 0, "failures": 0, "last_success": 0, "registrations": 0
+                },
+                "history": []
             }]
         })
     );
@@ -107,7 +114,7 @@ fn each_error_has_its_exit_code() {
 
 #[test]
 fn without_a_daemon_it_says_so_and_how_to_see_why() {
-    let bus = PrivateBus::start(OPEN);
+    let bus = PrivateBus::start("");
     let error = status::run(&bus.bus_address(), None, false, NOW).unwrap_err();
     assert!(matches!(error, ClientError::NotRunning { .. }), "{error:?}");
     assert!(error.to_string().contains("systemctl status tokend"), "{error}");

@@ -16,7 +16,7 @@ fn snapshot() -> Arc<Snapshot> {
 fn whoever_sees_the_name_sees_every_object() {
     let rig = Rig::with(ready());
     assert_eq!(rig.client().get_token(0).unwrap().0, "the-token");
-    assert_eq!(rig.client().get_all(MANAGER, MANAGER1).len(), 3);
+    assert_eq!(rig.client().get_all(MANAGER, MANAGER1).len(), 5);
 }
 
 #[test]

@@ -30,13 +30,17 @@ fn device_info_has_the_types_of_the_contract() {
 }
 
 #[test]
-fn the_manager_has_version_sealing_and_clock() {
+fn the_manager_has_version_sealing_clock_faults_and_start() {
     let rig = Rig::start();
+    rig.snapshot.set_faults(vec!["a.toml: x: left out".to_owned()]);
+    rig.snapshot.set_started_at(1_800_000_000);
     let all = rig.client().get_all(MANAGER, MANAGER1);
     let all: BTreeMap<_, _> = all.into_iter().map(|(k, v)| (k, Variant::from(v))).collect();
     let expected = [
         ("ClockSet", Variant::Bool(false)),
+        ("Faults", Variant::from(vec!["a.toml: x: left out".to_owned()])),
         ("Sealing", Variant::from("key-file")),
+        ("StartedAt", Variant::U64(1_800_000_000)),
         ("Version", Variant::from("0.1.0")),
     ];
     assert_eq!(all, expected.map(|(k, v)| (k.to_owned(), v)).into());

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use futures_core::Stream as _;
 use tokend::bus::{BusCommand, BusEvent};
-use tokend::view::{AppState, AppView};
+use tokend::time::BootTime;
+use tokend::view::{AppState, AppView, Counters, Happened};
 use zbus::names::InterfaceName;
 use zbus::{MessageStream, ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
 
@@ -93,6 +94,29 @@ fn a_transition_that_changes_no_property_sends_nothing() {
 }
 
 #[test]
+fn history_and_counters_change_without_a_signal_and_the_faults_with_one() {
+    let rig = Rig::with(ready());
+    let mut signals = Signals::of(&rig.client());
+    let (at, message) = (BootTime(1_500), "no route".to_owned());
+    let history = Arc::new(vec![Happened { at, event: "failed", message }]);
+    let counters = Counters { last_success: 1, failures: 2, failing_since: 3, registrations: 4 };
+    rig.change(AppView { history, counters, wall_less_boot: 1_700_000_000_000, ..ready() });
+    rig.tokend.send(BusCommand::Faults(vec!["a.toml: x: left out".to_owned()]));
+
+    let (path, _, changed) = signals.next_change();
+    assert_eq!(path, MANAGER);
+    assert_eq!(changed, values([("Faults", vec!["a.toml: x: left out"].into())]));
+    let mut all = rig.client().get_all(CINEMA, APPLICATION1);
+    let history = Vec::<(u64, String, String)>::try_from(all.remove("History").unwrap()).unwrap();
+    assert_eq!(history, [(1_700_000_001, "failed".to_owned(), "no route".to_owned())]);
+    let counters = all.remove("Counters").unwrap();
+    let counters = HashMap::<String, u64>::try_from(counters).unwrap();
+    let expected =
+        [("last_success", 1), ("failures", 2), ("failing_since", 3), ("registrations", 4)];
+    assert_eq!(counters, expected.map(|(name, count)| (name.to_owned(), count)).into());
+}
+
+#[test]
 fn properties_have_the_types_of_the_contract() {
     let rig = Rig::with(ready());
     let expected = values([
@@ -106,7 +130,12 @@ fn properties_have_the_types_of_the_contract() {
         ("RedirectUris", vec!["adobepass://com.programmer"].into()),
         ("ClientIdIssuedAt", 1_600_000_000u64.into()),
     ]);
-    assert_eq!(rig.client().get_all(CINEMA, APPLICATION1), expected);
+    let mut all = rig.client().get_all(CINEMA, APPLICATION1);
+    for (name, signature) in [("Counters", "a{st}"), ("History", "a(tss)")] {
+        let value = all.remove(name).unwrap();
+        assert_eq!(value.value_signature().to_string(), signature);
+    }
+    assert_eq!(all, expected);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn while_a_call_waits_everything_else_is_answered_at_once() {
     other.call::<()>(CINEMA, APPLICATION1, "GetToken", &"seven").unwrap_err();
     other.call::<()>(CINEMA, APPLICATION1, "Nonsense", &()).unwrap_err();
 
-    assert_eq!(other.get_all(CINEMA, APPLICATION1).len(), 9);
+    assert_eq!(other.get_all(CINEMA, APPLICATION1).len(), 11);
     let state: OwnedVariant =
         other.call(CINEMA, PROPERTIES, "Get", &(APPLICATION1, "State")).unwrap();
     assert_eq!(Variant::from(state), Variant::from("fetching"));

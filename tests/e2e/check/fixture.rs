@@ -126,7 +126,9 @@ impl Fixture {
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
         self.chmod(name, 0o644);
     }
 
@@ -162,6 +164,19 @@ impl Fixture {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokend"));
         let command = self.complete(command.env_clear(), &trees().join(tree));
         Checked::run(command.args(options))
+    }
+
+    /// With the unit of that tree and the usual state directory.
+    pub(crate) fn check_installed(&self, tree: &str) -> Checked {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokend"));
+        command.env_clear().arg("check").arg("--config").arg(self.path("config"));
+        Checked::run(command.arg("--root").arg(self.path(tree)))
+    }
+
+    /// With that tree.
+    pub(crate) fn check_with_root(&self, tree: &str) -> Checked {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tokend"));
+        Checked::run(self.complete(command.env_clear(), &self.path(tree)))
     }
 
     /// As another user, which can reach nothing but this directory.

@@ -176,3 +176,37 @@ fn root_checks_for_the_user_that_the_state_directory_belongs_to() {
     let line = said.has("warning", "user", &format!("more than uid {NOBODY}"));
     assert!(line.contains(&format!("-p User={NOBODY} ")), "{line}");
 }
+
+#[test]
+fn strict_a_warning_is_as_bad_as_an_error_and_the_printed_line_is_strict_too() {
+    let it = Fixture::with_key();
+    it.settings("[storage]\nseal = \"key-file\"\nkey_file = \"other.key\"\n");
+    let said = it.check(&[]);
+    assert_eq!(said.code, 0, "{said}");
+    let line = said.has("warning", "seal", "is probably a credential of the unit");
+    assert!(!line.contains("--strict"), "{line}");
+    let said = it.check(&["--strict"]);
+    assert_eq!(said.code, 78, "{said}");
+    let line = said.has("warning", "seal", "is probably a credential of the unit");
+    assert!(line.contains("tokend check ") && line.ends_with(" --strict"), "{line}");
+    let said = it.check(&["--strict", "--json"]);
+    assert_eq!(said.json()["ok"], false);
+}
+
+#[test]
+fn root_checks_for_the_user_of_the_installed_unit_unless_a_state_directory_is_named() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let it = Fixture::with_key();
+    it.write("root/usr/lib/systemd/system/tokend.service", "[Service]\nUser=nobody\n");
+    let said = it.check_installed("root");
+    said.has("warning", "user", &format!("more than uid {NOBODY}"));
+    said.has("warning", "user", "User=nobody in ");
+    it.write("root/etc/systemd/system/tokend.service.d/a.conf", "[Service]\nUser=root\n");
+    let said = it.check_installed("root");
+    said.has("ok", "user", "checked for uid 0, which runs tokend (User=root in ");
+    it.fill_state();
+    let said = it.check_with_root("root");
+    said.has("ok", "user", "checked for uid 0, which runs tokend (the owner of ");
+}

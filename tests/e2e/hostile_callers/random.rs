@@ -212,9 +212,19 @@ fn no_property_can_be_written() {
         (
             application.as_str(),
             APPLICATION,
-            &["Id", "State", "TokenNumber", "ExpiresAt", "RetryAt", "LastError", "Scopes"][..],
+            &[
+                "Id",
+                "State",
+                "TokenNumber",
+                "ExpiresAt",
+                "RetryAt",
+                "LastError",
+                "Scopes",
+                "Counters",
+                "History",
+            ][..],
         ),
-        ("/tv/tokend", MANAGER, &["Version", "Sealing", "ClockSet"]),
+        ("/tv/tokend", MANAGER, &["Version", "Sealing", "ClockSet", "Faults", "StartedAt"]),
     ] {
         for name in names {
             for kind in ["s", "t", "b", "as", "(ss)", "v"] {

@@ -104,7 +104,7 @@ fn the_page_has_every_key_of_every_table_with_its_type_and_default_and_no_other(
         for (key, text) in described {
             let said = said_of(table, &format!("{key} = 1979-05-27"));
             let kind = match legal(&said, &full(table, &key)) {
-                "a string" => "String",
+                "a string" | "a string or an array of strings" => "String",
                 "an integer" => "Integer",
                 "a number" => "Number",
                 "true or false" => "Boolean",

@@ -21,14 +21,11 @@ mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal && : >/run/systemd/jo
 mount --bind "$0/journal" /run/systemd/journal/socket && exec "$@""#;
 
 impl Bus {
-    /// Starts a `dbus-broker` with the same rules as [`Bus::start`]'s, and waits until it answers.
-    ///
-    /// # Errors
-    /// It is missing (the message names its package) or does not start; we are not root.
-    pub fn start_broker() -> Result<Self, Failure> {
+    /// Starts a `dbus-broker` with these elements, and waits until it answers.
+    pub(super) fn start_broker(elements: &str) -> Result<Self, Failure> {
         let launcher = child::find("dbus-broker-launch", "dbus-broker")?;
         let activate = child::find("systemd-socket-activate", "systemd")?;
-        let dir = directory("")?;
+        let dir = directory(elements)?;
         let socket = dir.path().join(SOCKET);
         let address = format!("unix:path={}", socket.display());
         let journal = UnixDatagram::bind(dir.path().join(JOURNAL))

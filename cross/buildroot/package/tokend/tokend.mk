@@ -10,12 +10,22 @@ TOKEND_VERSION = 0.1.0
 # the download step, and with it all vendoring.
 TOKEND_SOURCE = tokend-$(TOKEND_VERSION)-vendored.tar.gz
 TOKEND_SITE = $(call qstrip,$(BR2_PACKAGE_TOKEND_SITE))
-TOKEND_LICENSE = MIT or Apache-2.0
-TOKEND_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
+TOKEND_LICENSE = MIT or Apache-2.0 (tokend), \
+	Apache-2.0, BSD-3-Clause, CDLA-Permissive-2.0, ISC, MIT, Unicode-3.0 (crates)
+TOKEND_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE \
+	cross/compliance/THIRD-PARTY-LICENSES.txt
 
 ifeq ($(TOKEND_SITE),)
 TOKEND_SITE = file://$(BR2_EXTERNAL_TOKEND_PATH)/../../target/buildroot
 BR_NO_CHECK_HASH_FOR += $(TOKEND_SOURCE)
+endif
+
+# Said before anything is built, by the Rust itself: a Buildroot from git does not
+# always know its own release.
+ifeq ($(BR2_PACKAGE_TOKEND)$(BR_BUILDING),yy)
+ifeq ($(shell test "$(word 2,$(subst ., ,$(RUST_BIN_VERSION)))" -ge 89 && echo new),)
+$(error tokend needs Rust 1.89 or later, and this Buildroot has $(RUST_BIN_VERSION): take 2026.05 or later)
+endif
 endif
 
 # Buildroot sets these for all packages; tokend is measured with its own. It is
@@ -26,6 +36,12 @@ TOKEND_CARGO_ENV = \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS="1"
 # Stripping is Buildroot's to do, or not to do.
 TOKEND_CARGO_ENV += CARGO_PROFILE_RELEASE_STRIP="none"
+# What .cargo/config.toml of the checkout says for ARMv7, a quarter smaller; last,
+# since Buildroot sets the variable too, with the flag for the linker.
+TOKEND_CARGO_ENV += $(if $(filter armv7-%,$(RUSTC_TARGET_NAME)), \
+	CARGO_TARGET_$(call UPPERCASE,$(RUSTC_TARGET_NAME))_RUSTFLAGS="$(TOKEND_ARMV7_FLAGS)")
+TOKEND_ARMV7_FLAGS = -Clink-arg=-Wl,--allow-multiple-definition \
+	-Ctarget-feature=+thumb-mode -Cforce-unwind-tables=no
 
 TOKEND_CARGO_BUILD_OPTS = --bin tokend --no-default-features
 ifeq ($(BR2_PACKAGE_TOKEND_PKCS11),y)
@@ -56,7 +72,9 @@ define TOKEND_USERS
 	$(TOKEND_PLAYERS)
 endef
 
+# The program cannot be read, so that no process of its user can look into it.
 define TOKEND_PERMISSIONS
+	/usr/bin/tokend f 711 root root - - - - -
 	/var/lib/tokend d 700 tokend tokend - - - - -
 endef
 

@@ -14,6 +14,10 @@ PACKAGECONFIG[roots] = "--features=roots,,,"
 # Newer releases pass PACKAGECONFIG_CONFARGS themselves, scarthgap does not; cargo takes it twice.
 CARGO_BUILD_FLAGS:append = " --no-default-features ${PACKAGECONFIG_CONFARGS}"
 
+# The C code in crates (ring's) names its files, which lie in cargo's home and not in ${S}: without this
+# they name the build directory, and do_package_qa refuses them (buildpaths).
+DEBUG_PREFIX_MAP:append = " -ffile-prefix-map=${CARGO_HOME}=${TARGET_DBGSRC_DIR}"
+
 # Yocto's standard library has no abort; a panic ends tokend all the same (src/harden.rs).
 export CARGO_PROFILE_RELEASE_PANIC = "unwind"
 # Yocto strips, and keeps the symbols for -dbg.
