@@ -95,6 +95,7 @@ fn run(options: &options::Options, events: &Events) -> Result<(), Stop> {
 
     say("Starting the authorization server: TLS, throttled, as the real one behaves.");
     let authority = Authority::start(authority::Options::default())?;
+    options.origins.iter().for_each(|origin| authority.allow_origin(origin));
     authority.lines().listen(events.lines_of("server"));
     show(&format!("It listens at {}.", authority.origin()));
 

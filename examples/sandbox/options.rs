@@ -12,6 +12,8 @@ Usage: cargo run --example sandbox [-- OPTIONS]
   --once            end after the protected call
   --system-like     stay up in place of a device's system bus, and play scenes: lines
                     on standard input, or `scene NAME` from another terminal
+  --origin ORIGIN   the pages of this origin may call the protected endpoint (CORS), as
+                    http://127.0.0.1:8000; may be given more than once
   --tokend PATH     run this binary instead of the one of this build
   --runner COMMAND  run the binary through this command, split at spaces, as
                     \"qemu-arm-static -L /usr/arm-linux-gnueabihf\"
@@ -32,6 +34,8 @@ pub(crate) enum Asked {
 pub(crate) struct Options {
     pub(crate) once: bool,
     pub(crate) system_like: bool,
+    /// Whose pages may call the protected endpoint.
+    pub(crate) origins: Vec<String>,
     pub(crate) tokend: Option<PathBuf>,
     /// Words; empty for a binary of this machine.
     pub(crate) runner: Vec<OsString>,
@@ -46,6 +50,7 @@ pub(crate) fn parse() -> Result<Asked, lexopt::Error> {
         match argument {
             Arg::Long("once") => options.once = true,
             Arg::Long("system-like") => options.system_like = true,
+            Arg::Long("origin") => options.origins.push(arguments.value()?.into_string()?),
             Arg::Long("tokend") => options.tokend = Some(arguments.value()?.into()),
             Arg::Long("runner") => {
                 let command = arguments.value()?.into_string()?;

@@ -119,6 +119,8 @@ impl Authority {
             repeats_tokens: false,
             down: false,
             tls: None,
+            origins: Vec::new(),
+            pages: HashMap::new(),
             secrets: Vec::new(),
             open: HashMap::new(),
         };

@@ -65,7 +65,7 @@ fn arrive(
     connection: u64,
     peer: SocketAddr,
 ) -> Arrival {
-    let endpoint = Endpoint::of(&head.target);
+    let endpoint = Endpoint::of(&head);
     let at = shared.clock.now();
     let mut state = shared.lock();
     let fields = fields(endpoint, &body);
@@ -126,7 +126,7 @@ fn application(
             let token = head.header("authorization")?.strip_prefix("Bearer ")?;
             state.application_of(&state.tokens.get(token)?.client_id)
         }
-        Endpoint::Unknown => None,
+        Endpoint::Preflight | Endpoint::Unknown => None,
     }
 }
 
@@ -167,7 +167,7 @@ fn decide(shared: &Shared, tcp: &TcpStream, arrival: &Arrival) -> End {
     }
     match fault {
         Fault::None | Fault::Behind(..) => End::answer(&good_answer(shared, arrival)),
-        Fault::Answer(response) => End::answer(&response),
+        Fault::Answer(response) => End::answer(&readable(shared, arrival, response)),
         Fault::Late(delay) if shared.stop.pass(delay, tcp) => {
             End::answer(&good_answer(shared, arrival))
         }
@@ -186,12 +186,19 @@ fn decide(shared: &Shared, tcp: &TcpStream, arrival: &Arrival) -> End {
 fn good_answer(shared: &Shared, arrival: &Arrival) -> Response {
     let at = Moment { now: shared.clock.now(), date: shared.clock.date() };
     let state = &mut *shared.lock();
-    match arrival.endpoint {
+    let response = match arrival.endpoint {
         Endpoint::Register => rules::register(state, &arrival.head, &arrival.body, at),
         Endpoint::Token => rules::token(state, &arrival.head, &arrival.body, at),
         Endpoint::Hello => rules::hello(state, &arrival.head, at),
-        Endpoint::Unknown => Response::html(404, "Not Found"),
-    }
+        Endpoint::Preflight => rules::preflight(&arrival.head),
+        Endpoint::Unknown => state.page(&arrival.head.target),
+    };
+    rules::readable(state, arrival.endpoint, &arrival.head, response)
+}
+
+/// The same answer, for the pages that may read it.
+fn readable(shared: &Shared, arrival: &Arrival, response: Response) -> Response {
+    rules::readable(&shared.lock(), arrival.endpoint, &arrival.head, response)
 }
 
 fn patched(mut response: Response, patch: &Value) -> Response {

@@ -13,7 +13,7 @@ use super::super::tls::Certificates;
 use super::super::{BOUND, Failure};
 use super::state::State;
 use super::throttle::Throttle;
-use super::{Authority, Endpoint, Fault, Log};
+use super::{Authority, Endpoint, Fault, Log, Response};
 
 /// Control.
 impl Authority {
@@ -48,6 +48,16 @@ impl Authority {
     /// Takes [`Authority::revoke`] back.
     pub fn approve(&self, statement: &str) {
         self.shared.lock().revoked.remove(statement);
+    }
+
+    /// From now on the pages of this origin may call the protected API (CORS).
+    pub fn allow_origin(&self, origin: &str) {
+        self.shared.lock().origins.push(origin.to_owned());
+    }
+
+    /// Serves this at a path of its own, whatever the query.
+    pub fn serve(&self, path: &str, response: Response) {
+        self.shared.lock().pages.insert(path.to_owned(), response);
     }
 
     /// No access token issued so far is valid any more.

@@ -157,6 +157,7 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         201 => "Created",
+        204 => "No Content",
         301 | 302 | 307 | 308 => "Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",

@@ -17,15 +17,18 @@ pub enum Endpoint {
     Token,
     /// `/api/v2/hello`: a protected API, as players call it.
     Hello,
+    /// `OPTIONS /api/v2/hello`: a browser asks whether a page may call it (CORS).
+    Preflight,
     /// Any other path.
     Unknown,
 }
 
 impl Endpoint {
-    pub(super) fn of(target: &str) -> Self {
-        match target.split(['?', '#']).next().unwrap_or_default() {
+    pub(super) fn of(head: &Head) -> Self {
+        match head.target.split(['?', '#']).next().unwrap_or_default() {
             "/o/client/register" => Self::Register,
             "/o/client/token" => Self::Token,
+            "/api/v2/hello" if head.method == "OPTIONS" => Self::Preflight,
             "/api/v2/hello" => Self::Hello,
             _ => Self::Unknown,
         }
@@ -106,7 +109,8 @@ impl Log {
 
     /// How many requests of one application were ever under way at once; 1 is the rule.
     pub fn most_at_once(&self) -> usize {
-        let daemon = self.requests.iter().filter(|request| request.endpoint != Endpoint::Hello);
+        let of_daemon = [Endpoint::Register, Endpoint::Token, Endpoint::Unknown];
+        let daemon = self.requests.iter().filter(|request| of_daemon.contains(&request.endpoint));
         daemon.map(|request| request.at_once).max().unwrap_or(0)
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::super::statement;
 use super::device_info;
 use super::http::{Head, Response};
+use super::log::Endpoint;
 use super::state::{Client, State, Token};
 
 const JSON: &str = "application/json;charset=utf-8";
@@ -195,6 +196,38 @@ pub(super) fn hello(state: &State, head: &Head, at: Moment) -> Response {
         "device": device,
     });
     Response::json(200, &answer)
+}
+
+/// What a browser asks before a page of another origin may send these headers.
+pub(super) fn preflight(head: &Head) -> Response {
+    const SENT: [&str; 3] = ["authorization", "x-device-info", "ap-device-identifier"];
+    let asked = head.header("access-control-request-headers").unwrap_or_default();
+    let known = |name: &str| SENT.iter().any(|sent| sent.eq_ignore_ascii_case(name.trim()));
+    if head.header("access-control-request-method") != Some("GET") || !asked.split(',').all(known) {
+        return Response::html(403, "Forbidden");
+    }
+    Response::new(204, "text/plain", "")
+        .with("Access-Control-Allow-Methods", "GET")
+        .with("Access-Control-Allow-Headers", SENT.join(", "))
+}
+
+/// An answer of the protected API, which the pages of the listed origins may read, and no others.
+pub(super) fn readable(
+    state: &State,
+    endpoint: Endpoint,
+    head: &Head,
+    response: Response,
+) -> Response {
+    if !matches!(endpoint, Endpoint::Hello | Endpoint::Preflight) {
+        return response;
+    }
+    let response = response.with("Vary", "Origin");
+    match head.header("origin") {
+        Some(origin) if state.origins.iter().any(|listed| listed == origin) => {
+            response.with("Access-Control-Allow-Origin", origin)
+        }
+        _ => response,
+    }
 }
 
 fn unauthorized(code: &str, message: &str) -> Response {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 
 use super::fault::Fault;
+use super::http::Response;
 use super::log::{Endpoint, Log};
 use super::throttle::Throttle;
 
@@ -28,6 +29,10 @@ pub(super) struct State {
     pub repeats_tokens: bool,
     pub down: bool,
     pub tls: Option<Arc<ServerConfig>>,
+    /// The origins whose pages may call the protected API.
+    pub origins: Vec<String>,
+    /// What is served besides, by its path.
+    pub pages: HashMap<String, Response>,
     /// Every secret that was issued, and every statement that was seen.
     pub secrets: Vec<String>,
     /// The connections that are open, by number.
@@ -58,6 +63,12 @@ impl State {
     /// The application behind a client, where there is one.
     pub fn application_of(&self, client_id: &str) -> Option<String> {
         self.clients.get(client_id)?.application.clone()
+    }
+
+    /// What is served at this target, besides the endpoints.
+    pub fn page(&self, target: &str) -> Response {
+        let path = target.split('?').next().unwrap_or_default();
+        self.pages.get(path).cloned().unwrap_or_else(|| Response::html(404, "Not Found"))
     }
 
     /// Remembers a secret, for the search of everything that anybody printed.

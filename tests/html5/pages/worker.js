@@ -1,0 +1,1 @@
+onmessage = event => (event.source ?? self).postMessage(typeof self.tokend);
