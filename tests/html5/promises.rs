@@ -336,6 +336,7 @@ pub(crate) fn no_token_is_in_the_console_or_on_the_disk(show: &mut Show) {
     show.site.serve("/marker.txt", kept);
     show.open("store.html");
     assert_eq!(show.reports("stored "), "stored 200");
+    #[expect(clippy::disallowed_methods, reason = "the bound of a wait")]
     let began = Instant::now();
     let holds =
         |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
