@@ -12,6 +12,7 @@ mod again;
 mod answers;
 mod authority;
 mod bad_configuration;
+mod broken_situations;
 mod bus_interface;
 mod bus_rig;
 mod bus_threads;
