@@ -36,6 +36,7 @@ mod leftovers;
 mod logging;
 mod man_pages;
 mod memory_of_secrets;
+mod old_store;
 mod panics;
 mod platforms;
 mod private_bus;

@@ -71,6 +71,11 @@ impl Device {
         Self::new(authority, bus, Program::of_this_build()).unwrap()
     }
 
+    /// From now on this is the daemon, as after an update.
+    pub fn set_program(&mut self, program: Program) {
+        self.program = program;
+    }
+
     /// From now on every run goes through this, as `strace -o LOG`; empty: nothing any more.
     pub fn set_runner(&mut self, runner: Vec<OsString>) {
         self.program.runner = runner;
