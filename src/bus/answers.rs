@@ -3,10 +3,12 @@
 
 use super::gate::{self, Answer, Refusal, refusal};
 use super::link::Link;
+use super::request::{Request, Right};
 use super::snapshot::State;
 use super::waiting::To;
 use super::wire::{ERROR, NO_REPLY, Outgoing, RETURN, Writer};
-use crate::view::{ErrorName, Face};
+use crate::time::BootTime;
+use crate::view::{ErrorName, Face, Served};
 
 pub(super) fn reply(
     link: &mut Link,
@@ -40,6 +42,35 @@ pub(super) fn refuse(link: &mut Link, to: To<'_>, error: &Refusal) {
         ..Outgoing::default()
     };
     link.send(message, |body| body.string(&error.message));
+}
+
+pub(super) fn unknown(right: Right<'_>) -> Refusal {
+    let id = if let Right::Application(id) = right { id } else { "" };
+    refusal(ErrorName::UnknownObject, format!("the application {id} is no longer configured"))
+}
+
+/// Answers what needs no more than the snapshot, of a caller who may: whether it has.
+pub(super) fn answer_cached(
+    link: &mut Link,
+    state: &State,
+    request: Request<&str>,
+    to: To<'_>,
+    now: BootTime,
+) -> bool {
+    let Request::Token { app, headers, min_validity } = request else { return false };
+    let Some(application) = state.applications.get(app) else {
+        refuse(link, to, &unknown(request.right()));
+        return true;
+    };
+    match application.view.serve(min_validity, now) {
+        Served::Token { value, expires_in } => {
+            let face = headers.then_some(&*application.face);
+            send_token(link, to, face, value.expose(), expires_in);
+        }
+        Served::InvalidArgs(why) => refuse(link, to, &refusal(ErrorName::InvalidArgs, why)),
+        Served::Ask => return false,
+    }
+    true
 }
 
 /// The answer to `GetToken`; with headers, that to `GetHeaders`.

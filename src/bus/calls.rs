@@ -4,8 +4,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::answers::{answer_open, refuse, reply, send_token};
-use super::gate::{self, Fate, Refusal, refusal};
+use super::answers::{answer_cached, answer_open, refuse, reply, send_token, unknown};
+use super::gate::{self, Fate, refusal};
 use super::named::question;
 use super::refusals::described;
 use super::request::{self, Request, Right};
@@ -67,7 +67,6 @@ impl Service {
         let Some(known) = self.callers.get(to.sender) else {
             return self.hold(request, to);
         };
-        let caller = Rc::clone(&known.caller);
         let state = self.snapshot.read();
         let Some((rules, number)) = rules(&state, request.right()) else {
             let error = unknown(request.right());
@@ -76,9 +75,14 @@ impl Service {
         let verdict = match known.verdict(number) {
             Some(true) => Verdict::Allowed,
             Some(false) => Verdict::Denied,
-            None => rules.judge(&caller, None),
+            None => rules.judge(&known.caller, None),
         };
+        // Nearly every call ends here.
+        if verdict == Verdict::Allowed && answer_cached(&mut self.main, &state, request, to, now) {
+            return;
+        }
         drop(state);
+        let caller = Rc::clone(&known.caller);
         match verdict {
             Verdict::Allowed => self.act(request, to, now),
             Verdict::Denied => self.deny(request.right(), to, &caller, now),
@@ -161,25 +165,14 @@ impl Service {
     /// Does what a caller who may asks for.
     pub(super) fn act(&mut self, request: Request<&str>, to: To<'_>, now: BootTime) {
         match request {
-            Request::Token { app: id, headers, min_validity } => {
+            Request::Token { headers, min_validity, .. } => {
                 let state = self.snapshot.read();
-                let Some(application) = state.applications.get(id) else {
-                    return refuse(&mut self.main, to, &unknown(request.right()));
-                };
-                match application.view.serve(min_validity, now) {
-                    Served::Token { value, expires_in } => {
-                        let face = headers.then_some(&*application.face);
-                        send_token(&mut self.main, to, face, value.expose(), expires_in);
-                    }
-                    Served::InvalidArgs(why) => {
-                        refuse(&mut self.main, to, &refusal(ErrorName::InvalidArgs, why));
-                    }
-                    Served::Ask => {
-                        drop(state);
-                        let event = |app, call| BusEvent::Wanted { app, call, min_validity };
-                        self.ask(request, to, headers, 0, now, event);
-                    }
+                if answer_cached(&mut self.main, &state, request, to, now) {
+                    return;
                 }
+                drop(state);
+                let event = |app, call| BusEvent::Wanted { app, call, min_validity };
+                self.ask(request, to, headers, 0, now, event);
             }
             Request::Replace { app: id, rejected, code } => {
                 let state = self.snapshot.read();
@@ -377,9 +370,4 @@ pub(super) fn rules<'s>(state: &'s State, right: Right<'_>) -> Option<(&'s Rules
 
 fn app(request: Request<&str>) -> Option<AppId> {
     if let Right::Application(id) = request.right() { id.parse().ok() } else { None }
-}
-
-fn unknown(right: Right<'_>) -> Refusal {
-    let id = if let Right::Application(id) = right { id } else { "" };
-    refusal(ErrorName::UnknownObject, format!("the application {id} is no longer configured"))
 }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::hostile_callers::rig::{CINEMA, Rig};
+use crate::hostile_callers::rig::{CINEMA, Rig, SPORTS};
 use crate::support::BOUND;
 use crate::support::authority::{Endpoint, Gate};
 use crate::support::bus::Bus;
@@ -79,6 +79,8 @@ fn callers_that_leave_while_they_wait_leave_their_places() {
     rig.memory_has_returned(before, BOUND_KIB);
     // The bus may tell of the last ones' end a moment later.
     let mut honest = rig.hostile();
+    // From here on the bus has told who this connection is: no call of it is held.
+    assert_eq!(honest.ask(&Message::get_token(SPORTS, 0)).unwrap().kind, RETURN);
     let began = Instant::now();
     let places = std::iter::repeat(()).take_while(|()| began.elapsed() < BOUND).any(|()| {
         let call = honest.send(&Message::get_token(CINEMA, 0)).unwrap();
