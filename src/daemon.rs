@@ -2,13 +2,13 @@
 //! The daemon: waits for events, lets the lifecycle decide, runs its actions. The only file that
 //! knows everyone.
 
+mod changes;
 mod error;
-mod faces;
 mod faults;
-mod keeper;
 mod publish;
 mod reload;
 mod requests;
+mod storage;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -16,23 +16,23 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use crate::bus::{self, Bus, BusAddress, BusCommand, BusEvent, Snapshot};
-use crate::cli::chain;
-use crate::clock::{self, ConfirmedBy};
+use crate::common::answer::{AccessToken, Failure};
+use crate::common::error::chain;
+use crate::common::map::Map;
+use crate::common::model::{AppId, Credentials};
+use crate::common::time::{BootId, BootTime, Now};
 use crate::config::{self, Application, Settings, Source, Statement};
 use crate::device::DeviceInfo;
+use crate::lifecycle::view::{AppView, CallError, ErrorName};
 use crate::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId, Servers};
-use crate::map::Map;
-use crate::model::{AppId, Credentials};
-use crate::oauth::{AccessToken, Failure};
 use crate::seal::{self, RootKey, SealError};
 use crate::store::StateDir;
-use crate::systemd::Notifier;
-use crate::time::{BootId, BootTime, Now};
-use crate::view::{AppView, CallError, ErrorName};
-use crate::watch::{Nudger, Watch, Woken};
-use crate::{harden, logging, memory};
+use crate::system::clock::{self, ConfirmedBy};
+use crate::system::events::{Nudger, Watch, Woken};
+use crate::system::notify::Notifier;
+use crate::system::{logging, memory, process};
 pub use error::RunError;
-use keeper::Keeper;
+use storage::Keeper;
 
 /// What `tokend run` was told on its command line.
 #[derive(Debug)]
@@ -48,14 +48,14 @@ pub struct Options {
 }
 
 /// Runs until it is told to end, in a process that has no other thread yet and has called
-/// [`crate::watch::block_signals`].
+/// [`crate::system::events::block_signals`].
 ///
 /// # Errors
 /// Whatever keeps it from starting or from going on; [`RunError::exit_code`] says how to end.
 pub fn run(options: Options) -> Result<(), RunError> {
     memory::share_heap();
     logging::start(logging::Target::Auto, log::LevelFilter::Info);
-    harden::process().map_err(RunError::Harden)?;
+    process::harden().map_err(RunError::Harden)?;
     if !options.root.is_dir() {
         return Err(RunError::Root(options.root));
     }
@@ -151,11 +151,11 @@ impl Daemon {
         let confirmed_by = ConfirmedBy(config.settings.synchronized_files.clone());
         let boot_id = clock::boot_id().unwrap_or_else(|error| {
             log::warn!("no boot id, so a token does not survive a restart: {error}");
-            BootId(format!("unknown-{:016x}", keeper::random_seed()))
+            BootId(format!("unknown-{:016x}", storage::random_seed()))
         });
         let now = clock::now(&confirmed_by);
         let policy = policy(&config.settings);
-        let life = Lifecycle::new(policy, boot_id, now, keeper::random_seed());
+        let life = Lifecycle::new(policy, boot_id, now, storage::random_seed());
         let (sender, mail) = mpsc::channel();
         let post = Post { sender, nudger: watch.nudger() };
         let mut daemon = Self {

@@ -19,16 +19,14 @@
 
 mod documents;
 mod errors;
-#[cfg(test)]
-mod faults;
-pub(crate) mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod look;
+mod inspect;
+mod key_check;
 mod names;
 mod pair;
-mod proof;
 mod reseal;
+mod settle;
 mod state_dir;
 
 use std::sync::Arc;
@@ -37,14 +35,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::errors::{Action, Note, OpenError, StoreError};
-pub use self::look::{Look, Verdict};
+pub use self::inspect::{Look, Verdict};
 pub use self::reseal::{ResealError, Resealed, reseal};
 pub use self::state_dir::{LockError, StateDir};
 
+use self::key_check::Proof;
 use self::pair::Single;
-use self::proof::Proof;
-use crate::map::Map;
-use crate::model::{AppId, Filed, Record, StatementDigest, Stored, Token};
+use crate::common::map::Map;
+use crate::common::model::{AppId, Filed, Record, StatementDigest, Stored, Token};
 use crate::seal::envelope::{Opened, Subject};
 use crate::seal::{RootKey, RootKeySource, SealError};
 
@@ -89,11 +87,11 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let seal = source.name();
         let root = key.map_err(|source| OpenError::Seal { seal, source })?;
-        let sealed = proof::sealed_files(&dir)?;
+        let sealed = key_check::sealed_files(&dir)?;
         if root.is_blank() && sealed.is_empty() {
             return Err(OpenError::Seal { seal, source: SealError::OneByte });
         }
-        let Proof::Proven(mut notes) = proof::prove(&dir, &root, &sealed)? else {
+        let Proof::Proven(mut notes) = key_check::prove(&dir, &root, &sealed)? else {
             return Err(OpenError::WrongKey { seal, path: dir.path().to_owned() });
         };
         notes.extend(source.warning().map(|text| Note::new(log::Level::Warn, text)));

@@ -6,7 +6,8 @@ use super::link::Link;
 use super::snapshot::State;
 use super::waiting::To;
 use super::wire::{ERROR, NO_REPLY, Outgoing, RETURN, Writer};
-use crate::view::{ErrorName, Face};
+use crate::common::model::AppId;
+use crate::lifecycle::view::{ErrorName, Face};
 
 pub(super) fn reply(
     link: &mut Link,
@@ -91,7 +92,8 @@ pub(super) fn answer_open(
             }
         }
         Answer::Introspection(object) => {
-            reply(link, to, "s", |body| object.introspect(state, body));
+            let applications = state.applications.keys().map(AppId::as_str);
+            reply(link, to, "s", |body| object.introspect(applications, body));
         }
         Answer::Properties(object) => {
             reply(link, to, "a{sv}", |body| body.array(8, |all| state.properties(object, all)));

@@ -13,9 +13,9 @@ mod storage;
 mod unit;
 pub(super) mod user;
 
+use crate::common::time::WallTime;
 use crate::config;
 use crate::daemon::Options;
-use crate::time::WallTime;
 
 use finding::Findings;
 

@@ -9,8 +9,8 @@ use super::raw::RawApplication;
 use super::table::{Place, Sheet};
 use super::values::{self, accept};
 use super::{Application, jwt};
-use crate::access::Rules;
-use crate::model::AppId;
+use crate::common::access::Rules;
+use crate::common::model::AppId;
 
 const STATEMENT: &str = "software_statement_file";
 

@@ -15,7 +15,6 @@ mod raw;
 mod settings;
 mod statement;
 mod table;
-mod trust;
 mod url;
 mod values;
 mod written;
@@ -29,14 +28,13 @@ use std::time::Duration;
 pub use fault::{Fault, FaultKind, Faults};
 pub use names::user_id;
 pub use statement::{Statement, StatementError, read_statement};
-pub(crate) use trust::judge as judge_opened;
-pub use trust::{FileError, Problem, check_ownership, judge_for, read as read_trusted};
 pub use written::{Written, is_key, written};
 
-use crate::access::{Name, Rules};
+use crate::common::access::{Name, Rules};
+use crate::common::map::Map;
+use crate::common::model::{AppId, Origin};
 use crate::device::Overrides;
-use crate::map::Map;
-use crate::model::{AppId, Origin};
+use crate::system::logging::Target;
 use files::Text;
 use paths::Base;
 use raw::{RawApplication, RawSettings};
@@ -151,20 +149,9 @@ pub struct Pkcs11 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Log {
     /// Where the log goes.
-    pub target: LogTarget,
+    pub target: Target,
     /// What goes there.
     pub level: log::LevelFilter,
-}
-
-/// Where the log goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogTarget {
-    /// To stderr under systemd or on a terminal, else to syslog.
-    Auto,
-    /// To `/dev/log`.
-    Syslog,
-    /// To stderr.
-    Stderr,
 }
 
 /// `applications.d/ID.toml`

@@ -10,10 +10,11 @@ use super::paths::{self, Base};
 use super::raw::{RawDevice, RawServer, RawSettings, RawStorage};
 use super::table::{Entry, Place, Sheet, excerpt, integer, type_of};
 use super::values::{self, accept};
-use super::{FaultKind, KeyFile, Log, LogTarget, Pkcs11, Seal, Server, Settings, names, url};
+use super::{FaultKind, KeyFile, Log, Pkcs11, Seal, Server, Settings, names, url};
+use crate::common::map::Map;
+use crate::common::model::Origin;
 use crate::device::{self, Kind, Overrides, Value};
-use crate::map::Map;
-use crate::model::Origin;
+use crate::system::logging::Target;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 const REREGISTER_AFTER: Duration = Duration::from_secs(300);
@@ -23,8 +24,8 @@ const SEALS: [(&str, SealName); 3] = [
     ("pkcs11", SealName::Pkcs11),
     ("generated", SealName::Generated),
 ];
-const TARGETS: [(&str, LogTarget); 3] =
-    [("auto", LogTarget::Auto), ("syslog", LogTarget::Syslog), ("stderr", LogTarget::Stderr)];
+const TARGETS: [(&str, Target); 3] =
+    [("auto", Target::Auto), ("syslog", Target::Syslog), ("stderr", Target::Stderr)];
 const LEVELS: [(&str, LevelFilter); 6] = [
     ("error", LevelFilter::Error),
     ("warn", LevelFilter::Warn),
@@ -63,7 +64,7 @@ pub(super) fn settings(
         device,
         synchronized_files,
         log: Log {
-            target: target.unwrap_or(LogTarget::Auto),
+            target: target.unwrap_or(Target::Auto),
             level: level.unwrap_or(LevelFilter::Info),
         },
         reload_users: reload_users.unwrap_or_default(),

@@ -289,6 +289,14 @@ impl<'a> Table<'a> {
     }
 }
 
+/// A text that is wrong somewhere, for a message.
+pub(super) fn described(value: &str) -> String {
+    if value.is_empty() {
+        return "an empty string".into();
+    }
+    format!("\"{}\" ({} characters)", excerpt(value), value.chars().count())
+}
+
 /// As much of a text as a message should show, in printable characters.
 pub(super) fn excerpt(text: &str) -> String {
     const MOST: usize = 60;

@@ -2,8 +2,8 @@
 //! What the values of the configuration may be. Each rule says what was found and what is legal.
 
 use super::names::{self, Kind};
-use super::table::{Entry, RawName, Sheet, excerpt};
-use crate::access::{self, Name};
+use super::table::{Entry, RawName, Sheet, described, excerpt};
+use crate::common::access::{self, Name};
 
 /// The longest header value and identifier, in bytes.
 const LONGEST: usize = 256;
@@ -75,8 +75,8 @@ pub(super) fn printable(value: String) -> Result<String, String> {
 }
 
 /// A hardware identity. Nothing of it is shown.
-pub(super) fn identity(value: String) -> Result<crate::secret::Secret, String> {
-    let value = crate::secret::Secret::new(value);
+pub(super) fn identity(value: String) -> Result<crate::common::secret::Secret, String> {
+    let value = crate::common::secret::Secret::new(value);
     let text = value.expose();
     let legal = !text.trim().is_empty() && !text.chars().any(char::is_control);
     if legal && text.chars().count() <= LONGEST {
@@ -133,12 +133,4 @@ fn label(value: String) -> Result<String, String> {
         return Ok(value);
     }
     Err(format!("found {}; legal: 1 to {MOST} printable characters", described(&value)))
-}
-
-/// A text that is wrong somewhere, for a message.
-pub(super) fn described(value: &str) -> String {
-    if value.is_empty() {
-        return "an empty string".into();
-    }
-    format!("\"{}\" ({} characters)", excerpt(value), value.chars().count())
 }

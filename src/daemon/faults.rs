@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 
 use super::Daemon;
+use crate::common::map::Map;
+use crate::common::model::AppId;
+use crate::common::text::{cut, printable};
 use crate::config::{Application, Fault, Statement, StatementError, jwt};
-use crate::map::Map;
-use crate::model::AppId;
 use crate::oauth::roots;
-use crate::text::{cut, printable};
 
 /// Lines, and bytes of each (contract, section 2).
 const MOST: usize = 32;

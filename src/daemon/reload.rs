@@ -2,13 +2,13 @@
 //! The configuration, read again: whatever is faulty leaves what runs in force.
 
 use super::{Daemon, policy};
-use crate::cli::chain;
-use crate::clock::ConfirmedBy;
+use crate::common::error::chain;
+use crate::common::model::AppId;
 use crate::config::{self, Application, Config, Settings};
 use crate::lifecycle::Event;
-use crate::logging;
-use crate::model::AppId;
-use crate::view::{CallError, ErrorName};
+use crate::lifecycle::view::{CallError, ErrorName};
+use crate::system::clock::ConfirmedBy;
+use crate::system::logging;
 
 impl Daemon {
     /// Reads the configuration again and puts in force what is good of it.

@@ -4,11 +4,12 @@
 use std::thread;
 
 use super::{Daemon, Mail, Post};
+use crate::common::answer::Failure;
+use crate::common::model::{AppId, Credentials, Origin, StatementDigest};
+use crate::common::secret::{THREAD, without_trace};
 use crate::lifecycle::RequestId;
-use crate::memory;
-use crate::model::{AppId, Credentials, Origin, StatementDigest};
-use crate::oauth::{self, Context, Failure, Registered, Registration};
-use crate::secret::{THREAD, without_trace};
+use crate::oauth::{self, Context, Registered, Registration};
+use crate::system::memory;
 
 /// Enough for TLS, and little where memory is.
 const STACK: usize = 512 * 1024;

@@ -7,10 +7,10 @@ use super::app::{App, Errand, Flight, Reported, Track};
 use super::engine::Lifecycle;
 use super::schedule::{self, Plan};
 use super::{Action, RequestId, Room, limits};
-use crate::model::{AppId, Credentials, Token};
-use crate::oauth::{AccessToken, Failure};
-use crate::time::{BootTime, Now};
-use crate::view::{ErrorName, SERVE_MARGIN};
+use crate::common::answer::{AccessToken, Failure};
+use crate::common::model::{AppId, Credentials, Token};
+use crate::common::time::{BootTime, Now};
+use crate::lifecycle::view::{ErrorName, SERVE_MARGIN};
 
 impl Lifecycle {
     pub(super) fn registered(

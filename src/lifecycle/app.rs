@@ -8,13 +8,15 @@ use super::history::History;
 use super::replacement::Replacements;
 use super::schedule::{self, Plan};
 use super::{CallId, RequestId, Servers, limits};
-use crate::map::Map;
-use crate::model::{
+use crate::common::map::Map;
+use crate::common::model::{
     AppId, Attempts, Credentials, Filed, Origin, Record, Slot, StatementDigest, Token,
 };
-use crate::secret::Fingerprint;
-use crate::time::{BootId, BootTime, Now};
-use crate::view::{ErrorName, SERVE_MARGIN, Served, ServedToken, satisfiable, seconds_left};
+use crate::common::secret::Fingerprint;
+use crate::common::time::{BootId, BootTime, Now};
+use crate::lifecycle::view::{
+    ErrorName, SERVE_MARGIN, Served, ServedToken, satisfiable, seconds_left,
+};
 
 /// All that is known of one application.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use super::app::{App, Denial, Loading, Reported, Waiter};
 use super::engine::{Lifecycle, StoreState};
 use super::schedule::Plan;
 use super::{Action, CallId, replacement};
-use crate::model::AppId;
-use crate::secret::Secret;
-use crate::time::{BootTime, Now};
-use crate::view::{CallError, ErrorName, Served};
+use crate::common::model::AppId;
+use crate::common::secret::Secret;
+use crate::common::time::{BootTime, Now};
+use crate::lifecycle::view::{CallError, ErrorName, Served};
 
 /// The longest that a caller waits.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,10 +7,10 @@ use super::app::{App, Errand, Loading, Track, Unsaved};
 use super::engine::{Asked, Lifecycle, StoreState};
 use super::schedule::{self, NETWORK_EVERY, Plan};
 use super::{Action, Desired, Policy, Room, Servers, limits};
-use crate::map::Map;
-use crate::model::{AppId, Record, StatementDigest, Stored};
-use crate::time::{BootId, BootTime, Now};
-use crate::view::{CallError, ErrorName};
+use crate::common::map::Map;
+use crate::common::model::{AppId, Record, StatementDigest, Stored};
+use crate::common::time::{BootId, BootTime, Now};
+use crate::lifecycle::view::{CallError, ErrorName};
 
 impl Lifecycle {
     pub(super) fn configured(&mut self, now: Now, id: AppId, desired: Desired) {

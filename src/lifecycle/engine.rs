@@ -10,10 +10,10 @@ use super::app::{App, Candidate, Errand, Flight, Loading, Track};
 use super::governor::Governor;
 use super::schedule::Plan;
 use super::{Action, Event, Policy, RequestId, Room, What, limits};
-use crate::map::Map;
-use crate::model::{AppId, StatementDigest};
-use crate::time::{BootId, BootTime, Now};
-use crate::view::SERVE_MARGIN;
+use crate::common::map::Map;
+use crate::common::model::{AppId, StatementDigest};
+use crate::common::time::{BootId, BootTime, Now};
+use crate::lifecycle::view::SERVE_MARGIN;
 
 /// A key that cannot change while the process lives is waited for this long.
 const FINAL_KEY_PATIENCE: Duration = Duration::from_secs(600);

@@ -22,17 +22,21 @@ mod saving;
 pub mod schedule;
 #[cfg(test)]
 mod tests;
+/// What the bus shows of an application, and whether its token will do.
+pub mod view;
 
 use std::time::Duration;
 
 pub use callers::{PATIENCE, means_registration};
 pub use engine::Lifecycle;
 
-use crate::model::{AppId, Credentials, Filed, Origin, Record, StatementDigest, Stored, Token};
-use crate::oauth::{AccessToken, Failure};
-use crate::secret::Secret;
-use crate::time::{BootTime, WallTime};
-use crate::view::CallError;
+use crate::common::answer::{AccessToken, Failure};
+use crate::common::model::{
+    AppId, Credentials, Filed, Origin, Record, StatementDigest, Stored, Token,
+};
+use crate::common::secret::Secret;
+use crate::common::time::{BootTime, WallTime};
+use crate::lifecycle::view::CallError;
 
 /// Names one call that waits for an answer.
 pub type CallId = u64;

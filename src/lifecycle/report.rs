@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use super::app::{App, Denial, Errand, Loading, Track, Trouble};
 use super::engine::{Lifecycle, StoreState};
-use crate::model::AppId;
-use crate::time::{BootTime, Now};
-use crate::view::{self, AppState, AppView, CallError, Counters, ErrorName};
+use crate::common::model::AppId;
+use crate::common::time::{BootTime, Now};
+use crate::lifecycle::view::{self, AppState, AppView, CallError, Counters, ErrorName};
 
 impl Lifecycle {
     /// What the bus shows of an application; none where it is not configured.

@@ -5,9 +5,9 @@ use super::app::{Errand, Loading, Track};
 use super::engine::{Asked, Lifecycle, StoreState};
 use super::schedule::Plan;
 use super::{Action, Room, What};
-use crate::model::{AppId, StatementDigest};
-use crate::time::{BootTime, Now};
-use crate::view::ErrorName;
+use crate::common::model::{AppId, StatementDigest};
+use crate::common::time::{BootTime, Now};
+use crate::lifecycle::view::ErrorName;
 
 impl Lifecycle {
     pub(super) fn store_opened(&mut self) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::time::BootTime;
-use crate::view::SERVE_MARGIN;
+use crate::common::time::BootTime;
+use crate::lifecycle::view::SERVE_MARGIN;
 
 /// Where nobody waits, a fetch without a valid token starts within this time, at random, so that
 /// a region whose power comes back does not call in chorus.

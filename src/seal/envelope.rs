@@ -26,8 +26,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::RootKey;
-use crate::model::{AppId, StatementDigest};
-use crate::secret::{CIPHERS, without_trace};
+use crate::common::model::{AppId, StatementDigest};
+use crate::common::secret::{CIPHERS, without_trace};
 
 /// The longest envelope, in bytes.
 pub const MAX_LEN: usize = 256 * 1024;

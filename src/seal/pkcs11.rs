@@ -18,7 +18,8 @@ use ring::digest::{Digest, SHA256, digest};
 use zeroize::Zeroizing;
 
 use super::{RootKey, RootKeySource, SealError};
-use crate::config::{self, Pkcs11};
+use crate::config::Pkcs11;
+use crate::system::fs::trusted;
 use wire::{Answer, Request};
 
 /// More than any token takes.
@@ -48,7 +49,7 @@ impl Source {
     fn pin(&self) -> Result<Option<Zeroizing<Vec<u8>>>, SealError> {
         let Some(path) = &self.config.pin_file else { return Ok(None) };
         let refused = |error| SealError::Pin { source: Box::new(error) };
-        let mut pin = config::read_trusted(path, LONGEST_PIN).map_err(refused)?;
+        let mut pin = trusted::read(path, LONGEST_PIN).map_err(refused)?;
         if pin.last() == Some(&b'\n') {
             pin.pop();
         }
@@ -77,7 +78,7 @@ impl Source {
             let module = module.display();
             SealError::NotReady(format!("the PKCS#11 module {module} cannot be had: {error}"))
         })?;
-        config::check_ownership(module)
+        trusted::check_ownership(module)
             .map_err(|error| SealError::Module { source: Box::new(error) })
     }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::model::Filed;
+use crate::common::model::Filed;
 
 /// The credentials of one statement.
 #[derive(Deserialize)]
@@ -64,11 +64,12 @@ impl Write for Length {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Record, Slot};
+    use crate::common::model::{Record, Slot};
 
     #[test]
     fn a_document_never_outgrows_its_buffer() {
-        let filed = Filed::from([(crate::model::Origin("https://a".into()), Slot::default())]);
+        let filed =
+            Filed::from([(crate::common::model::Origin("https://a".into()), Slot::default())]);
         let json = to_json(&CredentialsRef { origins: &filed }).unwrap();
         assert_eq!(json.capacity(), json.len());
         assert_eq!(from_json::<Credentials>(&json).unwrap().origins, filed);

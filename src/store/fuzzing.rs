@@ -8,10 +8,11 @@ use std::fs;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::fuzzing::{Recipe, Scratch, is_one_line};
-use crate::model::{Credentials, Origin, Slot};
+use crate::common::model::{Credentials, Origin, Slot};
+use crate::common::recipe::{Recipe, is_one_line};
+use crate::common::secret::Secret;
 use crate::seal::{SealError, envelope};
-use crate::secret::Secret;
+use crate::system::fs::scratch::Scratch;
 
 /// What is inside a sealed file, as a document of each kind.
 pub fn documents(input: &[u8]) {
@@ -35,16 +36,16 @@ pub fn documents(input: &[u8]) {
         let attempts = record.attempts.values().flat_map(|origins| origins.values());
         for stamp in attempts.flat_map(|one| one.registered.iter().chain(&one.refused)) {
             for confirmed in [false, true] {
-                let now = crate::time::Now {
-                    boot: crate::time::BootTime(5),
-                    wall: crate::time::WallTime(-7),
+                let now = crate::common::time::Now {
+                    boot: crate::common::time::BootTime(5),
+                    wall: crate::common::time::WallTime(-7),
                     confirmed,
                 };
                 // Whatever is stored, no time comes out of nothing.
                 assert_eq!(stamp.elapsed(&stamp.boot_id, now), now.boot.since(stamp.boot));
                 assert!(
-                    stamp.elapsed(&crate::time::BootId("another".into()), now)
-                        >= now.boot.since(crate::time::BootTime(0))
+                    stamp.elapsed(&crate::common::time::BootId("another".into()), now)
+                        >= now.boot.since(crate::common::time::BootTime(0))
                 );
             }
         }

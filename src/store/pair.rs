@@ -5,11 +5,12 @@
 use log::Level;
 
 use super::errors::{Action, Note, StoreError};
-use super::files::{Content, Directory};
 use super::names;
 use super::state_dir::StateDir;
+use crate::common::error::chain;
 use crate::seal::RootKey;
 use crate::seal::envelope::{self, NotOpened, Opened, Subject};
+use crate::system::fs::durable::{Content, Directory};
 
 /// What a file turned out to be. What cannot be read, or is of another version, is an error.
 pub(super) enum Found {
@@ -194,16 +195,4 @@ pub(super) fn load_single(
 
 fn put_aside(dir: &StateDir, name: &str) -> Result<(), StoreError> {
     dir.files().rename(name, &names::quarantined(name)).map_err(dir.cannot(Action::PutAside, name))
-}
-
-/// An error and its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -16,10 +16,11 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::model::{Attempts, Credentials, Origin, Slot};
+use crate::common::model::{Attempts, Credentials, Origin, Slot};
+use crate::common::secret::Secret;
+use crate::common::time::{BootId, BootTime, WallTime};
 use crate::seal::envelope;
-use crate::secret::Secret;
-use crate::time::{BootId, BootTime, WallTime};
+use crate::system::fs::durable;
 
 /// A source of root keys that are made of one byte.
 struct Key(u8);
@@ -241,7 +242,7 @@ fn a_token_refresh_writes_one_file_once_and_touches_nothing_else() {
     it.dir.files().faults.trace();
     it.store.save_token(&app("cinema"), &token(2)).unwrap();
     let steps = it.dir.files().faults.trace();
-    assert_eq!(steps.iter().filter(|step| **step == files::Step::Create).count(), 1);
+    assert_eq!(steps.iter().filter(|step| **step == durable::Step::Create).count(), 1);
     for (old, new) in before.iter().zip(snapshot(it.temp.path())) {
         assert_eq!(old.0, new.0);
         assert_eq!(old.1 == new.1, old.0 != "cinema.token", "{}", old.0);
@@ -260,7 +261,7 @@ fn loads_that_follow_each_other_list_the_directory_once() {
         assert_eq!(it.load_quietly(id).filed, [(digest(1), filed(id))].into());
     }
     let steps = it.dir.files().faults.trace();
-    assert_eq!(steps.iter().filter(|step| **step == files::Step::List).count(), 1);
+    assert_eq!(steps.iter().filter(|step| **step == durable::Step::List).count(), 1);
 }
 
 #[test]

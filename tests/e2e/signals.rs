@@ -3,7 +3,7 @@
 //! signals that would end it.
 
 use nix::sys::signal::{Signal, raise};
-use tokend::watch::{Watch, Woken, block_signals};
+use tokend::system::events::{Watch, Woken, block_signals};
 
 use crate::again::{is_child, passes, this_test};
 

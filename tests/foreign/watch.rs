@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, SendFlags, SocketType, sendto, socket};
-use tokend::clock::boot;
-use tokend::watch::{Watch, Woken};
+use tokend::system::clock::boot;
+use tokend::system::events::{Watch, Woken};
 
 use crate::again::{is_child, passes, this_test_by};
 use crate::support::child;
@@ -178,7 +178,7 @@ fn a_file_without_an_inotify_watch_is_warned_of_once_and_watched_from_the_next_r
         assert_eq!(told.matches("statement is watched for changes again").count(), 1, "{told}");
         return;
     }
-    tokend::logging::start(tokend::logging::Target::Stderr, log::LevelFilter::Info);
+    tokend::system::logging::start(tokend::system::logging::Target::Stderr, log::LevelFilter::Info);
     let dir = crate::support::scratch("tokend-watch-").unwrap();
     let file = dir.path().join("statement");
     std::fs::write(WATCHES, "0").unwrap();
@@ -203,7 +203,7 @@ fn without_an_inotify_instance_the_watch_begins_all_the_same_and_has_one_from_th
         assert_eq!(told.matches("watching for changes of files again").count(), 1, "{told}");
         return;
     }
-    tokend::logging::start(tokend::logging::Target::Stderr, log::LevelFilter::Info);
+    tokend::system::logging::start(tokend::system::logging::Target::Stderr, log::LevelFilter::Info);
     let dir = crate::support::scratch("tokend-watch-").unwrap();
     let file = dir.path().join("statement");
     std::fs::write(INSTANCES, "0").unwrap();

@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tokend::common::answer::{AccessToken, Failure};
+use tokend::common::map::Map;
+use tokend::common::model::{AppId, Credentials, Origin, Slot, StatementDigest, Stored, Token};
+use tokend::common::secret::Secret;
+use tokend::common::time::{BootId, BootTime, Now, WallTime};
+use tokend::lifecycle::view::SERVE_MARGIN;
 use tokend::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId, Servers};
-use tokend::map::Map;
-use tokend::model::{AppId, Credentials, Origin, Slot, StatementDigest, Stored, Token};
-use tokend::oauth::{AccessToken, Failure};
-use tokend::secret::Secret;
-use tokend::time::{BootId, BootTime, Now, WallTime};
-use tokend::view::SERVE_MARGIN;
 
 use super::client::{Answer, Input, Output};
 

@@ -6,12 +6,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::configuration::name;
 use super::finding::{Findings, Level};
-use crate::access::{Name, Rules, label_can_match};
-use crate::cli::chain;
-use crate::clock;
+use crate::common::access::{Name, Rules, label_can_match};
+use crate::common::error::chain;
+use crate::common::time::WallTime;
 use crate::config::jwt::{self, Claims};
-use crate::config::{self, Application, FileError, Problem, StatementError};
-use crate::time::WallTime;
+use crate::config::{self, Application, StatementError};
+use crate::system::clock;
+use crate::system::fs::trusted::{FileError, Problem};
 
 pub(super) fn check(application: &Application, now: WallTime, findings: &mut Findings) {
     let (level, message) = statement(application, now);

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::finding::Findings;
-use crate::clock::{self, ConfirmedBy};
-use crate::time::WallTime;
+use crate::common::time::WallTime;
+use crate::system::clock::{self, ConfirmedBy};
 
 pub(super) fn check(synchronized_files: Vec<PathBuf>, now: WallTime, findings: &mut Findings) {
     let date = UNIX_EPOCH + Duration::from_secs(now.unix_seconds());

@@ -2,7 +2,7 @@
 //! What was read, what is wrong with it, and what is hardly meant.
 
 use super::finding::Findings;
-use crate::access::Name;
+use crate::common::access::Name;
 use crate::config::{Config, Fault};
 
 pub(super) fn check(config: &Config, findings: &mut Findings) {

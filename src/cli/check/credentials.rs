@@ -3,9 +3,9 @@
 //! what a start with this configuration would cost viewers.
 
 use super::finding::{Findings, Level};
-use crate::cli::chain;
+use crate::common::error::chain;
+use crate::common::model::{AppId, Filed, Origin, StatementDigest};
 use crate::config::{self, Config, Server};
-use crate::model::{AppId, Filed, Origin, StatementDigest};
 use crate::seal::RootKey;
 use crate::store::Look;
 
@@ -93,8 +93,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Credentials, Slot};
-    use crate::secret::Secret;
+    use crate::common::model::{Credentials, Slot};
+    use crate::common::secret::Secret;
 
     const OLD: StatementDigest = StatementDigest([1; 32]);
     const NEW: StatementDigest = StatementDigest([2; 32]);

@@ -3,7 +3,7 @@
 
 use super::finding::Findings;
 use super::user::User;
-use crate::cli::chain;
+use crate::common::error::chain;
 use crate::config::Config;
 use crate::daemon::Options;
 use crate::device::{self, DeviceInfo, Field, LONGEST_HEADER, UNKNOWN, Value};

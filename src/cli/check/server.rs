@@ -2,7 +2,7 @@
 //! The authorization server, and the root certificates that it is checked against. Nothing is sent.
 
 use super::finding::Findings;
-use crate::cli::chain;
+use crate::common::error::chain;
 use crate::config::Server;
 use crate::oauth::roots::{self, Roots};
 

@@ -6,7 +6,7 @@ use std::io;
 
 use super::finding::Findings;
 use super::user::{self, User};
-use crate::cli::chain;
+use crate::common::error::chain;
 use crate::config::{KeyFile, Seal};
 use crate::daemon::Options;
 use crate::seal::envelope::{self, Subject};

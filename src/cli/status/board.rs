@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is known while `status --watch` runs: notices from the bus are folded into it. Pure.
 
-use crate::bus::client::{ClientError, Notice, Overview, Status};
-use crate::model::AppId;
+use crate::client::{ClientError, Notice, Overview, Status};
+use crate::common::model::AppId;
 
 use super::keep_only;
 
@@ -123,7 +123,7 @@ impl Board {
 mod tests {
     use super::super::tests::{cinema, overview};
     use super::*;
-    use crate::bus::client::Change;
+    use crate::client::Change;
 
     fn named(id: &str) -> Status {
         Status { id: id.into(), ..cinema() }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `status --watch` on a terminal: what its lines show. Pure.
 
-use crate::bus::client::Overview;
-use crate::time::WallTime;
+use crate::client::Overview;
+use crate::common::time::WallTime;
 
 use super::board::Board;
 use super::{Entry, entries, heads, lines};
-use crate::text::printable;
+use crate::common::text::printable;
 
 /// How much a terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ fn cut(line: &str, columns: usize) -> String {
 mod tests {
     use super::super::tests::{NOW, cinema, overview};
     use super::*;
-    use crate::bus::client::{LastError, Notice, Status};
+    use crate::client::{LastError, Notice, Status};
 
     fn board(applications: Vec<Status>) -> Board {
         let mut board = Board::new(None);

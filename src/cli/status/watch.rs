@@ -11,9 +11,9 @@ use nix::sys::signal::Signal;
 use rustix::fs::{FileType, fstat};
 
 use crate::bus::BusAddress;
-use crate::bus::client::{self, ClientError, Notice, Watcher};
-use crate::clock;
-use crate::model::AppId;
+use crate::client::{self, ClientError, Notice, Watcher};
+use crate::common::model::AppId;
+use crate::system::clock;
 
 use super::board::{Board, News};
 use super::lines;

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::world::*;
+use crate::common::time::BootTime;
 use crate::lifecycle::{CallId, Desired, Event, PATIENCE, What};
-use crate::time::BootTime;
 
 /// A picture, as far as it has been walked.
 struct Walk {

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::world::*;
+use crate::lifecycle::view::{AppState, ErrorName};
 use crate::lifecycle::{Desired, Event, PATIENCE};
-use crate::view::{AppState, ErrorName};
 
 #[test]
 fn a_429_pauses_the_whole_daemon_and_callers_hear_throttled() {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::random::Observer;
 use super::world::*;
+use crate::common::model::{Credentials, Token};
+use crate::lifecycle::view::AppState;
 use crate::lifecycle::{PATIENCE, What};
-use crate::model::{Credentials, Token};
-use crate::view::AppState;
 
 impl Observer {
     pub(super) fn check(&mut self) {

@@ -2,9 +2,9 @@
 //! Refresh, expiry, standby, reboots, clocks.
 
 use super::world::*;
+use crate::common::time::{BootTime, WallTime};
+use crate::lifecycle::view::{AppState, ErrorName};
 use crate::lifecycle::{Event, What};
-use crate::time::{BootTime, WallTime};
-use crate::view::{AppState, ErrorName};
 
 #[test]
 fn the_old_token_is_served_while_its_refresh_fails_until_five_seconds_before_its_end() {

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 pub(super) use super::failures::*;
+use crate::common::answer::{AccessToken, Failure};
+use crate::common::model::{AppId, Credentials, Origin, StatementDigest, Stored};
+use crate::common::secret::Secret;
+use crate::common::time::{BootId, BootTime, Now, WallTime};
+use crate::lifecycle::view::{AppState, AppView, CallError, ErrorName};
 use crate::lifecycle::{
     Action, CallId, Desired, Event, Lifecycle, Policy, RequestId, Room, Servers, What,
 };
-use crate::model::{AppId, Credentials, Origin, StatementDigest, Stored};
-use crate::oauth::{AccessToken, Failure};
-use crate::secret::Secret;
-use crate::time::{BootId, BootTime, Now, WallTime};
-use crate::view::{AppState, AppView, CallError, ErrorName};
 
 pub(super) const RELEASED: WallTime = WallTime(1_700_000_000_000);
 pub(super) const HOUR: u64 = 3600;
@@ -419,22 +419,22 @@ impl World {
         self.handle(Event::Fetched { app, request, result });
     }
 
-    pub(super) fn slot(&self, statement: u8) -> crate::model::Slot {
+    pub(super) fn slot(&self, statement: u8) -> crate::common::model::Slot {
         self.slot_of(statement, &self.policy.servers.url)
     }
 
-    pub(super) fn slot_at(&self, statement: u8, server: u32) -> crate::model::Slot {
+    pub(super) fn slot_at(&self, statement: u8, server: u32) -> crate::common::model::Slot {
         self.slot_of(statement, &origin(server))
     }
 
-    fn slot_of(&self, statement: u8, origin: &Origin) -> crate::model::Slot {
+    fn slot_of(&self, statement: u8, origin: &Origin) -> crate::common::model::Slot {
         let stored = self.disk.get(&app("cinema")).cloned().unwrap_or_default();
         let filed = stored.filed.get(&digest(statement)).cloned().unwrap_or_default();
         filed.get(origin).cloned().unwrap_or_default()
     }
 
     /// What the disk has of the attempts with statement 1 at `url`.
-    pub(super) fn attempts(&self) -> crate::model::Attempts {
+    pub(super) fn attempts(&self) -> crate::common::model::Attempts {
         let record = &self.disk[&app("cinema")].record;
         let found = record.attempts.get(&digest(1)).and_then(|o| o.get(&self.policy.servers.url));
         found.cloned().unwrap_or_default()

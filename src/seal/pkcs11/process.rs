@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 
 use super::child::ARGUMENT;
 use super::wire::{self, Answer, Request};
-use crate::clock;
-use crate::time::BootTime;
+use crate::common::time::BootTime;
+use crate::system::clock;
 
 /// How long a child may take for everything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);

@@ -2,8 +2,8 @@
 //! What has two copies is repaired, or put aside; never lost in silence, and never taken for
 //! nothing.
 
-use super::super::faults::How;
 use super::*;
+use crate::system::fs::faults::How;
 
 fn saved() -> Fixture {
     let mut it = Fixture::new();

@@ -234,6 +234,6 @@ fn reseal_moves_away_from_a_key_of_one_repeated_byte_and_never_to_one() {
     assert!(matches!(moved, Ok(Resealed::Moved(_))), "{moved:?}");
     let before = snapshot(temp.path());
     let refused = reseal(&dir, &mut Key(7), &mut Key(0), &mut Vec::new()).unwrap_err();
-    assert!(crate::cli::chain(&refused).contains("one byte, repeated"), "{refused}");
+    assert!(crate::common::error::chain(&refused).contains("one byte, repeated"), "{refused}");
     assert_eq!(snapshot(temp.path()), before);
 }

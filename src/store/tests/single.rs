@@ -101,5 +101,8 @@ fn a_write_that_fails_names_the_file_and_the_reason_once() {
     let error = it.store.save_token(&app("cinema"), &token(1)).unwrap_err();
     let wanted = format!("cannot write {}", it.path("cinema.token").display());
     assert_eq!(error.to_string(), wanted);
-    assert_eq!(pair::chain(&error), format!("{wanted}: Is a directory (os error 21)"));
+    assert_eq!(
+        crate::common::error::chain(&error),
+        format!("{wanted}: Is a directory (os error 21)")
+    );
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Points in time as types of their own. Nothing here reads a clock: [`crate::clock`] does.
+//! Points in time as types of their own. Nothing here reads a clock: [`crate::system::clock`] does.
 //!
 //! Lifetimes are counted in boot time, which goes on during standby and which nobody can set.
 //! Wall time is kept only to compare two boots, and to show a date to a person.

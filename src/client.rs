@@ -17,13 +17,14 @@ use zbus::message::Message;
 use zbus::{Connection, DBusError, OwnedVariant, Signature, Type, Variant};
 use zruntime::SharedRuntime;
 
-use super::{
+use crate::bus::{
     APPLICATION_INTERFACE, APPLICATION_PATH, BusAddress, InfoValue, MANAGER_INTERFACE,
     MANAGER_PATH, NAME,
 };
-use crate::map::Map;
-use crate::model::AppId;
-use crate::secret::Secret;
+use crate::common::exit;
+use crate::common::map::Map;
+use crate::common::model::AppId;
+use crate::common::secret::Secret;
 
 pub use properties::{Change, Event, LastError, Notice, Overview, Status};
 pub use watch::{Watcher, watch};
@@ -251,32 +252,24 @@ impl ClientError {
     /// The exit code, after sysexits.h.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        const USAGE: u8 = 64;
-        const DATAERR: u8 = 65;
-        const UNAVAILABLE: u8 = 69;
-        const OSERR: u8 = 71;
-        const IOERR: u8 = 74;
-        const TEMPFAIL: u8 = 75;
-        const PROTOCOL: u8 = 76;
-        const NOPERM: u8 = 77;
         match self {
             Self::NoBus { .. }
             | Self::NotRunning { .. }
             | Self::Lost(_)
             | Self::Closed
-            | Self::Silent => UNAVAILABLE,
-            Self::UnknownApplication(_) => DATAERR,
-            Self::Garbled(_) => PROTOCOL,
-            Self::Unconfirmed(_) => USAGE,
-            Self::Runtime(_) => OSERR,
+            | Self::Silent => exit::UNAVAILABLE,
+            Self::UnknownApplication(_) => exit::DATAERR,
+            Self::Garbled(_) => exit::PROTOCOL,
+            Self::Unconfirmed(_) => exit::USAGE,
+            Self::Runtime(_) => exit::OSERR,
             Self::Refused { name, .. } => match name.as_str() {
                 "tv.tokend.Error.Unavailable"
                 | "tv.tokend.Error.Throttled"
-                | "org.freedesktop.DBus.Error.LimitsExceeded" => TEMPFAIL,
-                "tv.tokend.Error.Storage" => IOERR,
-                "org.freedesktop.DBus.Error.AccessDenied" => NOPERM,
-                "org.freedesktop.DBus.Error.InvalidArgs" | UNKNOWN_OBJECT => DATAERR,
-                _ => UNAVAILABLE,
+                | "org.freedesktop.DBus.Error.LimitsExceeded" => exit::TEMPFAIL,
+                "tv.tokend.Error.Storage" => exit::IOERR,
+                "org.freedesktop.DBus.Error.AccessDenied" => exit::NOPERM,
+                "org.freedesktop.DBus.Error.InvalidArgs" | UNKNOWN_OBJECT => exit::DATAERR,
+                _ => exit::UNAVAILABLE,
             },
         }
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use crate::clock;
+use crate::system::clock;
 
 /// The longest that a service manager with a full socket is waited for: a lost READY would cost
 /// the start.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::Daemon;
 use crate::bus::InfoValue;
+use crate::common::map::Map;
 use crate::config::Application;
 use crate::device::{self, Value};
 use crate::lifecycle::Event;
-use crate::map::Map;
-use crate::view::Face;
+use crate::lifecycle::view::Face;
 
 impl Daemon {
     /// The network may be another one: data, and whether it has come back. One that `returned` may

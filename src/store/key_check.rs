@@ -5,12 +5,13 @@ use log::Level;
 
 use super::documents::{self, KeyCheck};
 use super::errors::{Action, Note, OpenError, StoreError};
-use super::files::Directory;
 use super::names;
 use super::pair::{self, Found};
 use super::state_dir::StateDir;
+use crate::common::error::chain;
 use crate::seal::RootKey;
 use crate::seal::envelope::Subject;
+use crate::system::fs::durable::Directory;
 
 /// The names of all sealed files, sorted.
 pub(super) fn sealed_files(dir: &StateDir) -> Result<Vec<String>, StoreError> {
@@ -99,7 +100,7 @@ fn rewrite(dir: &StateDir, root: &RootKey, fault: &str, proof: &str) -> Note {
     let text = match write_check(dir, root, names::KEY_CHECK) {
         Ok(()) => format!("{path} was {fault}: written anew, for {proof} proves the root key"),
         Err(error) => {
-            format!("{path} is {fault}, and cannot be written anew: {}", pair::chain(&error))
+            format!("{path} is {fault}, and cannot be written anew: {}", chain(&error))
         }
     };
     Note::new(Level::Warn, text)

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use super::documents;
 use super::errors::StoreError;
-use super::files::Directory;
+use super::key_check::{self, Judgement};
 use super::names;
 use super::pair::{self, Found};
-use super::proof::{self, Judgement};
 use super::state_dir::LockError;
-use crate::model::{AppId, Filed, StatementDigest};
+use crate::common::model::{AppId, Filed, StatementDigest};
 use crate::seal::RootKey;
 use crate::seal::envelope::{Opened, Subject};
+use crate::system::fs::durable::Directory;
 
 /// A state directory as it was found. A daemon may be at work in it.
 pub struct Look {
@@ -98,7 +98,7 @@ impl Look {
         if self.is_empty() {
             return Ok(Verdict::Empty);
         }
-        Ok(match proof::judge(&self.files, root, &self.sealed)? {
+        Ok(match key_check::judge(&self.files, root, &self.sealed)? {
             Judgement::Proven => Verdict::Proven(names::KEY_CHECK.to_owned()),
             Judgement::ProvenBy { file, .. } => Verdict::Proven(file.to_owned()),
             Judgement::Wrong => Verdict::Wrong,

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 /// No file of a source is read beyond this.
-pub(super) const LONGEST_FILE: usize = 64 * 1024;
+pub(crate) const LONGEST_FILE: usize = 64 * 1024;
 
 /// No more names of a directory are looked at.
 const MOST_NAMES: usize = 4096;
@@ -56,7 +56,7 @@ impl Reader {
 }
 
 /// The directory that stands before every path of a source: `/`, or a copy of a device's tree.
-pub(super) struct Root {
+pub(crate) struct Root {
     /// None for `/` itself.
     copy: Option<PathBuf>,
     /// None for the user of this process.
@@ -64,23 +64,23 @@ pub(super) struct Root {
 }
 
 impl Root {
-    pub(super) fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self::read_by(root, None)
     }
 
     /// What that user may not read is not there.
-    pub(super) fn read_by(root: &Path, reader: Option<Reader>) -> Self {
+    pub(crate) fn read_by(root: &Path, reader: Option<Reader>) -> Self {
         let is_host = root == Path::new("/");
         Self { copy: (!is_host).then(|| root.to_owned()), reader }
     }
 
     /// Whether this is the running device itself, and not a copy of a tree.
-    pub(super) const fn is_host(&self) -> bool {
+    pub(crate) const fn is_host(&self) -> bool {
         self.copy.is_none()
     }
 
     /// The first 64 KiB of a regular file. Wiped when dropped: it may hold a serial number.
-    pub(super) fn bytes(&self, path: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+    pub(crate) fn bytes(&self, path: &str) -> io::Result<Zeroizing<Vec<u8>>> {
         let file = self.open(path, READ)?;
         let status = rustix::fs::fstat(&file)?;
         if self.reader.as_ref().is_some_and(|reader| !reader.may_read(&status)) {
@@ -90,24 +90,24 @@ impl Root {
     }
 
     /// A file as text; what is not UTF-8 in it is replaced.
-    pub(super) fn text(&self, path: &str) -> Option<String> {
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
         let bytes = self.bytes(path).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Whether anything is there, if only a link that leads nowhere (in a copied tree).
-    pub(super) fn exists(&self, path: &str) -> bool {
+    pub(crate) fn exists(&self, path: &str) -> bool {
         self.open(path, OFlags::PATH | OFlags::NOFOLLOW).is_ok()
     }
 
     /// What a symbolic link says.
-    pub(super) fn link(&self, path: &str) -> Option<String> {
+    pub(crate) fn link(&self, path: &str) -> Option<String> {
         let link = self.open(path, OFlags::PATH | OFlags::NOFOLLOW).ok()?;
         rustix::fs::readlinkat(link, c"", Vec::new()).ok()?.into_string().ok()
     }
 
     /// The names in a directory, in order; none if there is no directory.
-    pub(super) fn names(&self, path: &str) -> Vec<String> {
+    pub(crate) fn names(&self, path: &str) -> Vec<String> {
         let Ok(directory) = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY) else {
             return Vec::new();
         };

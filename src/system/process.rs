@@ -51,7 +51,7 @@ pub fn block_file_size_signal() -> io::Result<()> {
 ///
 /// # Errors
 /// A system call filter forbids one of them.
-pub fn process() -> io::Result<()> {
+pub fn harden() -> io::Result<()> {
     // First, as it cannot fail: it stands even where the others are forbidden.
     umask(Mode::RWXG | Mode::RWXO);
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;

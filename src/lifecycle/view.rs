@@ -6,9 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access;
-use crate::secret::Secret;
-use crate::time::BootTime;
+use crate::common::access;
+use crate::common::secret::Secret;
+use crate::common::time::BootTime;
 
 /// A token is served until this long before its end, so that it is still good when it arrives
 /// (contract, section 1, "Refresh point").

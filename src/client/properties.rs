@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 use zbus::{OwnedObjectPath, OwnedVariant, Structure, Variant};
 
-use super::{APPLICATION_INTERFACE, ClientError};
+use super::ClientError;
+use crate::bus::APPLICATION_INTERFACE;
 
 /// What tokend shows of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

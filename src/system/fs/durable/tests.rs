@@ -2,7 +2,7 @@
 use std::fs;
 
 use super::*;
-use crate::store::faults::How;
+use crate::system::fs::faults::How;
 
 fn directory() -> (tempfile::TempDir, Directory) {
     let dir = crate::scratch::scratch("tokend-store-").unwrap();

@@ -9,7 +9,7 @@ use std::sync::Once;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use crate::time::{BootId, BootTime, Now, WallTime};
+use crate::common::time::{BootId, BootTime, Now, WallTime};
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 

@@ -7,16 +7,16 @@ use std::thread;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::cli::chain;
+use crate::common::error::chain;
+use crate::common::map::Map;
+use crate::common::model::{AppId, Stored};
+use crate::common::secret::{THREAD, without_trace};
 use crate::config::Application;
 use crate::device::{self, Overrides};
 use crate::lifecycle::{Action, Room};
-use crate::map::Map;
-use crate::memory;
-use crate::model::{AppId, Stored};
 use crate::seal::{RootKey, RootKeySource, SealError};
-use crate::secret::{THREAD, without_trace};
 use crate::store::{Note, OpenError, StateDir, Store, StoreError};
+use crate::system::memory;
 
 /// Enough to start a process and read its answer.
 const STACK: usize = 256 * 1024;

@@ -12,7 +12,7 @@ use rustix::net::{
 };
 
 use super::Woken;
-use super::known::{Known, News};
+use super::rtnetlink::{Known, News};
 use super::source::Source;
 
 /// Addresses, routes and links: a cable that is pulled and put back changes nothing but its link, and

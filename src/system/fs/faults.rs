@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Mutex;
 
-use super::files::Step;
+use super::durable::Step;
 
 /// What a directory's disk does from now on.
 #[derive(Default)]

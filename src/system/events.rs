@@ -6,9 +6,9 @@
 #[cfg(any(test, fuzzing))]
 mod fuzzing;
 mod inotify;
-mod known;
 mod netlink;
 mod nudges;
+mod rtnetlink;
 mod signals;
 mod source;
 mod timers;
@@ -31,7 +31,7 @@ use self::signals::Signals;
 pub use self::signals::block_signals;
 use self::source::{Optional, Source};
 use self::timers::{ClockSteps, Deadline, Watchdog};
-use crate::time::BootTime;
+use crate::common::time::BootTime;
 
 /// Why the daemon was woken.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::map::Map;
-use crate::secret::Secret;
-use crate::time::{BootId, BootTime, Now, WallTime};
+use crate::common::map::Map;
+use crate::common::secret::Secret;
+use crate::common::time::{BootId, BootTime, Now, WallTime};
 
 /// The name of a player application: `[A-Za-z0-9_]{1,64}`, as in its D-Bus object path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

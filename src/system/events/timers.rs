@@ -13,7 +13,7 @@ use rustix::time::{
 
 use super::Woken;
 use super::source::Source;
-use crate::time::BootTime;
+use crate::common::time::BootTime;
 
 /// The latest second that a kernel older than 5.1 takes on a 32-bit device.
 const LATEST_IN_32_BITS: i64 = i32::MAX as i64;

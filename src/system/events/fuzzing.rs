@@ -3,9 +3,9 @@
 
 use libc::{RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK};
 
-use super::known::{Known, News};
 use super::netlink::is_of_a_display;
-use crate::fuzzing::Recipe;
+use super::rtnetlink::{Known, News};
+use crate::common::recipe::Recipe;
 
 /// Datagrams, each after two bytes with its length: of rtnetlink, and as uevents.
 pub fn kernel_messages(input: &[u8]) {

@@ -48,25 +48,25 @@ fn own() -> u32 {
 }
 
 /// A directory of trusted ownership, held open.
-pub(super) struct Directory {
+pub(crate) struct Directory {
     fd: OwnedFd,
     path: PathBuf,
 }
 
 impl Directory {
     /// Opens it; none where there is no such directory.
-    pub(super) fn open(path: &Path) -> Result<Option<Self>, FileError> {
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>, FileError> {
         Self::accept(rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()), path.to_owned())
     }
 
     /// Opens a directory in it; none where there is no such directory.
-    pub(super) fn directory(&self, name: &str) -> Result<Option<Self>, FileError> {
+    pub(crate) fn directory(&self, name: &str) -> Result<Option<Self>, FileError> {
         let found = rustix::fs::openat(&self.fd, name, DIRECTORY, Mode::empty());
         Self::accept(found, self.path.join(name))
     }
 
     /// Reads a file in it, as [`read`] does; none where there is no such file.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         name: &str,
         limit: usize,
@@ -81,7 +81,7 @@ impl Directory {
     }
 
     /// The names in it, sorted; those that are no UTF-8 with replacement characters.
-    pub(super) fn names(&self) -> Result<Vec<String>, FileError> {
+    pub(crate) fn names(&self) -> Result<Vec<String>, FileError> {
         let list = || -> rustix::io::Result<Vec<String>> {
             let entries = Dir::read_from(&self.fd)?.collect::<rustix::io::Result<Vec<_>>>()?;
             Ok(entries.iter().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
@@ -93,7 +93,7 @@ impl Directory {
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -203,21 +203,6 @@ pub enum Problem {
     NotADirectory,
     /// It has more than this many bytes.
     TooLong(usize),
-}
-
-impl FileError {
-    /// The fault that this is in a configuration, its cause included.
-    #[must_use]
-    pub fn fault(self) -> super::Fault {
-        let message = match &self.problem {
-            Problem::Io(cause) => {
-                let own = rustix::process::geteuid().as_raw();
-                format!("{}: {cause}; legal: what uid {own} can read", self.problem)
-            }
-            problem => problem.to_string(),
-        };
-        super::Fault::of_file(self.path, message)
-    }
 }
 
 impl fmt::Display for FileError {
@@ -354,9 +339,6 @@ mod tests {
         let error = read(Path::new("/nonexistent/a"), 10).unwrap_err();
         assert_eq!(error.to_string(), "/nonexistent/a: cannot be read");
         assert!(error.source().unwrap().to_string().starts_with("No such file"));
-        assert!(error.fault().to_string().starts_with(
-            "/nonexistent/a: cannot be read: No such file or directory (os error 2); legal: what uid"
-        ));
     }
 
     #[test]

@@ -10,9 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use crate::text::is_hidden;
-
-pub use crate::config::LogTarget as Target;
+use crate::common::text::is_hidden;
 
 use self::stderr::Stderr;
 use self::syslog::Syslog;
@@ -20,6 +18,17 @@ use self::syslog::Syslog;
 /// The longest text of a line, in bytes; the rest is cut off. With what stands before it, a line
 /// stays within `PIPE_BUF` (4096), up to which a write to a pipe is never split.
 const TEXT_MAX: usize = 4000;
+
+/// Where the log goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To stderr under systemd or on a terminal, else to syslog.
+    Auto,
+    /// To `/dev/log`.
+    Syslog,
+    /// To stderr.
+    Stderr,
+}
 
 /// Starts the log, or moves a started one to another target. `level` holds for our own lines;
 /// libraries never get beyond warnings, as what they say below may hold secrets.
