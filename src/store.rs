@@ -35,14 +35,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::errors::{Action, Note, OpenError, StoreError};
-pub use self::inspect::{Look, Verdict};
+pub use self::inspect::{Inspection, Verdict};
 pub use self::reseal::{ResealError, Resealed, reseal};
 pub use self::state_dir::{LockError, StateDir};
 
 use self::key_check::Proof;
 use self::pair::Single;
 use crate::common::map::Map;
-use crate::common::model::{AppId, Filed, Record, StatementDigest, Stored, Token};
+use crate::common::model::{
+    AppId, AttemptLog, CredentialsByOrigin, StatementDigest, Stored, Token,
+};
 use crate::seal::envelope::{Opened, Subject};
 use crate::seal::{RootKey, RootKeySource, SealError};
 
@@ -118,7 +120,8 @@ impl Store {
     /// means that there is nothing. The notes are those of [`Store::take_notes`].
     ///
     /// Loads that follow each other share one listing of the directory, until something is written
-    /// or [`Store::look_anew`] is called: those of a start share one, however many applications.
+    /// or [`Store::invalidate_listing`] is called: those of a start share one, however many
+    /// applications.
     pub fn load(&mut self, id: &AppId) -> Result<(Stored, Vec<Note>), StoreError> {
         self.unsee(id);
         let names = self.listing.take().map_or_else(|| self.dir.list(), Ok)?;
@@ -130,7 +133,7 @@ impl Store {
     }
 
     /// The next load lists the directory again: others may have changed it.
-    pub fn look_anew(&mut self) {
+    pub fn invalidate_listing(&mut self) {
         self.listing = None;
     }
 
@@ -139,7 +142,7 @@ impl Store {
         &mut self,
         id: &AppId,
         statement: &StatementDigest,
-        filed: &Filed,
+        filed: &CredentialsByOrigin,
     ) -> Result<(), StoreError> {
         let document = documents::CredentialsRef { origins: filed };
         self.save(Subject::Credentials(id.clone(), *statement), &document)
@@ -164,7 +167,7 @@ impl Store {
     }
 
     fn release_rooms(&mut self, id: &AppId, but: Option<&Subject>) -> Result<(), StoreError> {
-        self.look_anew();
+        self.invalidate_listing();
         for name in self.dir.list()? {
             let Some(subject) = names::room_for(&name) else { continue };
             if subject.application() == Some(id) && Some(&subject) != but {
@@ -175,7 +178,7 @@ impl Store {
     }
 
     /// Replaces the attempt record.
-    pub fn save_record(&mut self, id: &AppId, record: &Record) -> Result<(), StoreError> {
+    pub fn save_record(&mut self, id: &AppId, record: &AttemptLog) -> Result<(), StoreError> {
         self.save(Subject::Record(id.clone()), record)
     }
 
@@ -186,7 +189,7 @@ impl Store {
 
     /// Deletes the token, durably.
     pub fn remove_token(&mut self, id: &AppId) -> Result<(), StoreError> {
-        self.look_anew();
+        self.invalidate_listing();
         let name = names::token(id);
         self.dir.files().remove(&name).map_err(self.dir.cannot(Action::Remove, &name))?;
         self.dir.sync()
@@ -277,7 +280,7 @@ impl Store {
     }
 
     fn save(&mut self, subject: Subject, document: &impl Serialize) -> Result<(), StoreError> {
-        self.look_anew();
+        self.invalidate_listing();
         self.see(subject.application())?;
         let files = names::files(&subject);
         let json = documents::to_json(document)

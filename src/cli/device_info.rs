@@ -17,7 +17,7 @@ use crate::config;
 use crate::daemon::Options;
 use crate::device::{self, Basis, Overrides, Value};
 use crate::seal;
-use crate::store::{LockError, Look};
+use crate::store::{Inspection, LockError};
 
 /// What goes to standard output: a table of key and value, or with `json` an object whose keys are
 /// those of the contract, section 3, with strings, numbers and booleans as there.
@@ -115,15 +115,15 @@ fn stored(
     seal: &config::Seal,
     user: User,
 ) -> Result<Option<String>, (String, u8)> {
-    let look = Look::open(&options.state, user.daemon).map_err(|error| {
+    let look = Inspection::open(&options.state, user.daemon).map_err(|error| {
         let denied = matches!(
             &error,
             LockError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied
         );
         (chain(&error), if denied { exit::NOPERM } else { exit::IOERR })
     })?;
-    let Some(look) = look.filter(Look::has_identity) else { return Ok(None) };
-    let key = seal::chatty_source(seal, &options.state, user.other()).root_key(false);
+    let Some(look) = look.filter(Inspection::has_identity) else { return Ok(None) };
+    let key = seal::source_with_stderr(seal, &options.state, user.other()).root_key(false);
     let key = key.map_err(|error| (chain(&error), exit::IOERR))?;
     look.identity(&key).map_err(|error| (chain(&error), exit::IOERR))
 }

@@ -35,8 +35,8 @@ pub fn run(options: &Options, from: &Path) -> Result<String, Failure> {
     }
 
     let dir = StateDir::lock(&options.state).map_err(Failure::Lock)?;
-    let mut old = seal::chatty_source(&before, dir.path(), None);
-    let mut new = seal::chatty_source(&now, dir.path(), None);
+    let mut old = seal::source_with_stderr(&before, dir.path(), None);
+    let mut new = seal::source_with_stderr(&now, dir.path(), None);
     let mut notes = dir.notes().to_vec();
     let done = store::reseal(&dir, old.as_mut(), new.as_mut(), &mut notes);
     notes.extend(new.warning().map(|text| store::Note { level: log::Level::Warn, text }));

@@ -11,8 +11,8 @@ use crate::common::text::{escaped_json, printable};
 use crate::common::time::WallTime;
 
 mod advice;
-mod board;
 mod lines;
+mod model;
 mod screen;
 mod terminal;
 /// `tokend status --watch [ID]`.

@@ -83,21 +83,21 @@ async fn follow(connection: &Connection, watcher: &mut impl Watcher) -> Result<(
         // Only tokend ends its own silence, not a stranger's signal or a key.
         let mut heard = feed.asked.is_empty();
         let flow = match poll_fn(|context| inputs.poll(context, !feed.asked.is_empty())).await {
-            Woken::Message(message) => match feed.take(&message).await? {
+            Wakeup::Message(message) => match feed.take(&message).await? {
                 Some(notice) => {
                     heard = true;
                     watcher.told(notice)
                 }
                 None => ControlFlow::Continue(()),
             },
-            Woken::Closed => return Err(ClientError::Closed),
-            Woken::Silence => return Err(ClientError::Silent),
-            Woken::Ready(number) => {
+            Wakeup::Closed => return Err(ClientError::Closed),
+            Wakeup::Silence => return Err(ClientError::Silent),
+            Wakeup::Ready(number) => {
                 let flow = watcher.ready(number);
                 inputs.readable[number] = readable(number);
                 flow
             }
-            Woken::Rest => {
+            Wakeup::Rest => {
                 news = false;
                 inputs.rest = None;
                 match watcher.rest() {
@@ -130,7 +130,7 @@ struct Inputs<'a> {
     silence: Sleep<Shared>,
 }
 
-enum Woken {
+enum Wakeup {
     Message(Message),
     Closed,
     Silence,
@@ -139,27 +139,27 @@ enum Woken {
 }
 
 impl Inputs<'_> {
-    fn poll(&mut self, context: &mut Context<'_>, awaited: bool) -> Poll<Woken> {
+    fn poll(&mut self, context: &mut Context<'_>, awaited: bool) -> Poll<Wakeup> {
         match Pin::new(&mut self.messages).poll_next(context) {
-            Poll::Ready(Some(Ok(message))) => return Poll::Ready(Woken::Message(message)),
-            Poll::Ready(_) => return Poll::Ready(Woken::Closed),
+            Poll::Ready(Some(Ok(message))) => return Poll::Ready(Wakeup::Message(message)),
+            Poll::Ready(_) => return Poll::Ready(Wakeup::Closed),
             Poll::Pending => {}
         }
         for (number, slot) in self.readable.iter_mut().enumerate() {
             let Some(readiness) = slot else { continue };
             match Pin::new(readiness).poll(context) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Woken::Ready(number)),
+                Poll::Ready(Ok(())) => return Poll::Ready(Wakeup::Ready(number)),
                 // A file, or the null device: nothing ever comes of it.
                 Poll::Ready(Err(_)) => *slot = None,
                 Poll::Pending => {}
             }
         }
         if awaited && Pin::new(&mut self.silence).poll(context).is_ready() {
-            return Poll::Ready(Woken::Silence);
+            return Poll::Ready(Wakeup::Silence);
         }
         let rest = self.rest.as_mut().map(|rest| Pin::new(rest).poll(context));
         if rest.is_some_and(|rest| rest.is_ready()) {
-            return Poll::Ready(Woken::Rest);
+            return Poll::Ready(Wakeup::Rest);
         }
         Poll::Pending
     }

@@ -191,19 +191,20 @@ pub struct Credentials {
 
 /// The credentials that one statement has at one origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slot {
+pub struct CredentialSet {
     /// Proven by a token that was fetched with them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<Credentials>,
     /// Received, and not proven yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Credentials>,
-    /// No longer in use; kept all the same, the oldest first, up to [`Slot::MOST_REPLACED`].
+    /// No longer in use; kept all the same, the oldest first, up to
+    /// [`CredentialSet::MOST_REPLACED`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<Credentials>,
 }
 
-impl Slot {
+impl CredentialSet {
     /// The most credentials that are kept after their time. A statement is registered anew once a
     /// day at the most, and only while a server refuses what it has issued.
     pub const MOST_REPLACED: usize = 12;
@@ -221,7 +222,7 @@ impl Slot {
 }
 
 /// All credentials of one statement, by the origin that issued them. Stored in two copies.
-pub type Filed = Map<Origin, Slot>;
+pub type CredentialsByOrigin = Map<Origin, CredentialSet>;
 
 /// A moment that means something after a restart and after a reboot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,7 +293,7 @@ pub struct Token {
 /// The attempt record of one application: written before each registration, and whenever its
 /// counts must survive a power cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct AttemptLog {
     /// The statement whose credentials are in use; none before the first, and once the application
     /// has been removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -347,9 +348,9 @@ pub struct Unusable {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
     /// Its credentials, by statement.
-    pub filed: Map<StatementDigest, Filed>,
+    pub filed: Map<StatementDigest, CredentialsByOrigin>,
     /// Its attempt record.
-    pub record: Record,
+    pub record: AttemptLog,
     /// An attempt record was there and could not be used: limits must be taken as reached just now.
     pub record_lost: bool,
     /// Its token.

@@ -79,7 +79,7 @@ pub const THREAD: usize = 64 * 1024 / 8;
 
 /// Does `work`, and wipes what is left of it on the stack, `WORDS` deep: ring keeps keys there, and
 /// whoever compares or copies secrets parts of them, and nobody wipes them.
-pub fn without_trace<const WORDS: usize, T>(work: impl FnOnce() -> T) -> T {
+pub fn wipe_stack_after<const WORDS: usize, T>(work: impl FnOnce() -> T) -> T {
     // Both are called from here, so that the second one's frame covers those of the first, but for
     // its top, where registers are saved: the work begins well below that.
     #[inline(never)]

@@ -48,7 +48,7 @@ impl Daemon {
             "X-Device-Info".to_owned(),
             self.device.header(application.application_id.as_deref()),
         )];
-        if let Some(id) = self.keeper.identity() {
+        if let Some(id) = self.storage.identity() {
             headers.push(("AP-Device-Identifier".to_owned(), device::identifier_header(id)));
         }
         if let Some(agent) = &self.settings.server.user_agent {
@@ -72,7 +72,7 @@ impl Daemon {
 
     /// One of the files that were asked for has come, gone or changed.
     pub(super) fn file_changed(&mut self, path: &Path) {
-        if self.confirmed_by.0.iter().any(|file| file == path) {
+        if self.time_sync.0.iter().any(|file| file == path) {
             self.feed(Event::ClockChanged);
         }
         let whose = self.applications.values().filter(|app| app.statement_file == path);
@@ -84,7 +84,7 @@ impl Daemon {
 
     pub(super) fn watch_files(&mut self) {
         let statements = self.applications.values().map(|app| app.statement_file.clone());
-        let files: Vec<_> = statements.chain(self.confirmed_by.0.clone()).collect();
+        let files: Vec<_> = statements.chain(self.time_sync.0.clone()).collect();
         self.watch.set_files(&files);
     }
 }

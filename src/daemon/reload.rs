@@ -7,7 +7,7 @@ use crate::common::model::AppId;
 use crate::config::{self, Application, Config, Settings};
 use crate::lifecycle::Event;
 use crate::lifecycle::view::{CallError, ErrorName};
-use crate::system::clock::ConfirmedBy;
+use crate::system::clock::TimeSync;
 use crate::system::logging;
 
 impl Daemon {
@@ -45,7 +45,7 @@ impl Daemon {
             applications.into_iter().map(|(_, application)| application).collect(),
             &faulty,
         );
-        self.keeper.set_faulty(faulty);
+        self.storage.set_faulty(faulty);
         if root {
             self.feed(Event::Reloaded);
         }
@@ -67,11 +67,11 @@ impl Daemon {
         }
         logging::set_level(settings.log.level);
         self.settings = settings;
-        self.confirmed_by = ConfirmedBy(self.settings.synchronized_files.clone());
+        self.time_sync = TimeSync(self.settings.synchronized_files.clone());
         self.snapshot.set_reload_users(self.settings.reload_users.clone());
         self.device = crate::device::collect(&self.options.root, &self.settings.device);
         self.judge_roots();
-        self.keeper.judge_configured(&self.options.root, &self.settings.device);
+        self.storage.judge_configured(&self.options.root, &self.settings.device);
         self.feed(Event::PolicyChanged(policy(&self.settings)));
     }
 

@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::common::error::chain;
 use crate::common::map::Map;
 use crate::common::model::{AppId, Stored};
-use crate::common::secret::{THREAD, without_trace};
+use crate::common::secret::{THREAD, wipe_stack_after};
 use crate::config::Application;
 use crate::device::{self, Overrides};
 use crate::lifecycle::{Action, Room};
@@ -21,7 +21,7 @@ use crate::system::memory;
 /// Enough to start a process and read its answer.
 const STACK: usize = 256 * 1024;
 
-pub(super) struct Keeper {
+pub(super) struct Storage {
     dir: Arc<StateDir>,
     /// Locked while it is asked.
     source: Arc<Mutex<Box<dyn RootKeySource>>>,
@@ -44,7 +44,7 @@ pub(super) struct Keeper {
     said: Map<String, String>,
 }
 
-impl Keeper {
+impl Storage {
     pub(super) fn new(
         dir: Arc<StateDir>,
         source: Box<dyn RootKeySource>,
@@ -80,7 +80,7 @@ impl Keeper {
         }
         let source = Arc::clone(&self.source);
         let work = move || {
-            let key = without_trace::<THREAD, _>(|| lock(&source).root_key(store_is_empty));
+            let key = wipe_stack_after::<THREAD, _>(|| lock(&source).root_key(store_is_empty));
             later(key);
             memory::give_back();
         };
@@ -188,9 +188,9 @@ impl Keeper {
     }
 
     /// What is loaded from now on is looked for anew.
-    pub(super) fn look_anew(&mut self) {
+    pub(super) fn invalidate_listing(&mut self) {
         if let Some(store) = &mut self.store {
-            store.look_anew();
+            store.invalidate_listing();
         }
     }
 
@@ -232,7 +232,7 @@ impl Keeper {
 
     /// Deletes all that is stored of an application; whether there was anything.
     pub(super) fn forget(&mut self, app: &AppId) -> Result<bool, String> {
-        self.look_anew();
+        self.invalidate_listing();
         let anything = self.dir.forget(app).map_err(|error| chain(&error))?;
         // What the store remembers of the files is outdated.
         if let Some(store) = &mut self.store

@@ -97,7 +97,7 @@ impl Lifecycle {
                 app.history.note(now.boot, "reported", &text);
                 app.unsaved.token = false;
                 // A refresh is hours off. Nobody shortens a wait.
-                if app.fetching.trouble.is_none() {
+                if app.fetching.last_failure.is_none() {
                     app.fetching.plan = Plan::fixed(now.boot);
                 }
                 self.actions.push(Action::RemoveToken { app: id.clone() });

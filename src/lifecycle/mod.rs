@@ -32,7 +32,7 @@ pub use engine::Lifecycle;
 
 use crate::common::answer::{AccessToken, Failure};
 use crate::common::model::{
-    AppId, Credentials, Filed, Origin, Record, StatementDigest, Stored, Token,
+    AppId, AttemptLog, Credentials, CredentialsByOrigin, Origin, StatementDigest, Stored, Token,
 };
 use crate::common::secret::Secret;
 use crate::common::time::{BootTime, WallTime};
@@ -94,7 +94,7 @@ pub struct Desired {
 
 /// One thing that the store writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum WriteKind {
     /// The attempt record; the number tells one write from the next.
     Record(u64),
     /// The credentials of a statement.
@@ -168,14 +168,14 @@ pub enum Event {
         /// Whose.
         app: AppId,
         /// Which.
-        what: What,
+        what: WriteKind,
     },
     /// A write failed.
     NotSaved {
         /// Whose.
         app: AppId,
         /// Which.
-        what: What,
+        what: WriteKind,
         /// What is wrong.
         message: String,
     },
@@ -259,7 +259,7 @@ pub enum Action {
         /// What becomes of the room for credentials; without it there is no registration either.
         room: Room,
         /// The content.
-        record: Record,
+        record: AttemptLog,
     },
     /// Write the credentials of a statement, both copies; answer with `Saved` or `NotSaved`.
     SaveCredentials {
@@ -268,7 +268,7 @@ pub enum Action {
         /// Filed under.
         statement: StatementDigest,
         /// The content.
-        filed: Filed,
+        filed: CredentialsByOrigin,
     },
     /// Write the token; answer with `Saved` or `NotSaved`.
     SaveToken {

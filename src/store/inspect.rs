@@ -11,13 +11,13 @@ use super::key_check::{self, Judgement};
 use super::names;
 use super::pair::{self, Found};
 use super::state_dir::LockError;
-use crate::common::model::{AppId, Filed, StatementDigest};
+use crate::common::model::{AppId, CredentialsByOrigin, StatementDigest};
 use crate::seal::RootKey;
 use crate::seal::envelope::{Opened, Subject};
 use crate::system::fs::durable::Directory;
 
 /// A state directory as it was found. A daemon may be at work in it.
-pub struct Look {
+pub struct Inspection {
     files: Directory,
     sealed: Vec<String>,
 }
@@ -33,7 +33,7 @@ pub enum Verdict {
     Wrong,
 }
 
-impl Look {
+impl Inspection {
     /// Opens the directory; none where there is no such directory. It must be a real one of root's
     /// or of `owner`, the user that runs tokend.
     ///
@@ -106,7 +106,7 @@ impl Look {
     }
 }
 
-impl Look {
+impl Inspection {
     /// The client credentials of each application and statement, of their two copies the newer one
     /// that opens. What opens in neither is left out.
     ///
@@ -115,8 +115,8 @@ impl Look {
     pub fn credentials(
         &self,
         root: &RootKey,
-    ) -> Result<Vec<(AppId, StatementDigest, Filed)>, StoreError> {
-        let mut found: Vec<(AppId, StatementDigest, u64, Filed)> = Vec::new();
+    ) -> Result<Vec<(AppId, StatementDigest, CredentialsByOrigin)>, StoreError> {
+        let mut found: Vec<(AppId, StatementDigest, u64, CredentialsByOrigin)> = Vec::new();
         for name in &self.sealed {
             let Some(subject) = names::subject(name) else { continue };
             let Subject::Credentials(id, digest) = &subject else { continue };

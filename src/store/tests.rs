@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::common::model::{Attempts, Credentials, Origin, Slot};
+use crate::common::model::{Attempts, CredentialSet, Credentials, Origin};
 use crate::common::secret::Secret;
 use crate::common::time::{BootId, BootTime, WallTime};
 use crate::seal::envelope;
@@ -146,7 +146,7 @@ fn copy(which: char) -> String {
     format!("cinema.{}.{which}", digest(1))
 }
 
-fn filed(client_id: &str) -> Filed {
+fn filed(client_id: &str) -> CredentialsByOrigin {
     let credentials = Credentials {
         client_id: Secret::new(client_id.into()),
         client_secret: Secret::new(format!("secret of {client_id}")),
@@ -154,14 +154,18 @@ fn filed(client_id: &str) -> Filed {
         scopes: vec!["api:client:v2".into()],
         redirect_uris: vec!["adobepass://com.programmer".into()],
     };
-    let slot = Slot { pending: Some(credentials), ..Slot::default() };
-    Filed::from([(Origin("https://api.auth.adobe.com".into()), slot)])
+    let slot = CredentialSet { pending: Some(credentials), ..CredentialSet::default() };
+    CredentialsByOrigin::from([(Origin("https://api.auth.adobe.com".into()), slot)])
 }
 
-fn record(unanswered: u32) -> Record {
+fn record(unanswered: u32) -> AttemptLog {
     let attempts = Attempts { unanswered, ..Attempts::default() };
     let by_origin = [(Origin("https://api.auth.adobe.com".into()), attempts)].into();
-    Record { active: Some(digest(1)), attempts: [(digest(1), by_origin)].into(), registrations: 3 }
+    AttemptLog {
+        active: Some(digest(1)),
+        attempts: [(digest(1), by_origin)].into(),
+        registrations: 3,
+    }
 }
 
 fn token(number: u64) -> Token {
@@ -272,7 +276,7 @@ fn files_that_others_bring_back_are_found_by_the_next_load_after_anything_else()
         |store| store.save_credentials(&app("news"), &digest(1), &filed("c")).unwrap(),
         |store| store.save_identity("abcd").unwrap(),
         |store| store.remove_token(&app("news")).unwrap(),
-        Store::look_anew,
+        Store::invalidate_listing,
     ];
     for between in between {
         let mut it = Fixture::new();

@@ -21,12 +21,12 @@ pub const RELEASED: WallTime = WallTime(1_793_491_200_000);
 /// platform makes once the time is right; without one, the kernel, whose clock is then not
 /// `STA_UNSYNC`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConfirmedBy(pub Vec<PathBuf>);
+pub struct TimeSync(pub Vec<PathBuf>);
 
 /// What all clocks say at this moment.
 #[must_use]
-pub fn now(confirmed_by: &ConfirmedBy) -> Now {
-    Now { boot: boot(), wall: wall(), confirmed: confirmed_by.confirms() }
+pub fn now(time_sync: &TimeSync) -> Now {
+    Now { boot: boot(), wall: wall(), confirmed: time_sync.confirms() }
 }
 
 /// Real elapsed time since boot, standby included (`CLOCK_BOOTTIME`).
@@ -79,7 +79,7 @@ fn parse_boot_id(text: &str) -> Option<BootId> {
     (id.len() == 36 && id.bytes().enumerate().all(legal)).then(|| BootId(id.to_owned()))
 }
 
-impl ConfirmedBy {
+impl TimeSync {
     /// Whether the wall clock is confirmed at this moment. What cannot be found out is a no.
     #[must_use]
     pub fn confirms(&self) -> bool {
@@ -117,8 +117,7 @@ mod tests {
 
     #[test]
     fn any_of_the_files_confirms_the_clock_and_none_does_not() {
-        let confirms =
-            |files: &[&str]| ConfirmedBy(files.iter().map(Into::into).collect()).confirms();
+        let confirms = |files: &[&str]| TimeSync(files.iter().map(Into::into).collect()).confirms();
         assert!(confirms(&["/nonexistent", "/proc/self"]));
         assert!(confirms(&["/proc/self", "/nonexistent"]));
         assert!(!confirms(&["/nonexistent", "/nonexistent/too"]));
@@ -159,7 +158,7 @@ mod tests {
     fn a_configured_file_confirms_the_clock_while_it_is_there() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("synchronized");
-        let by = ConfirmedBy(vec![file.clone()]);
+        let by = TimeSync(vec![file.clone()]);
         assert!(!now(&by).confirmed);
         std::fs::write(&file, "").unwrap();
         assert!(now(&by).confirmed);
@@ -169,6 +168,6 @@ mod tests {
 
     #[test]
     fn without_a_file_the_kernel_is_asked() {
-        assert_eq!(ConfirmedBy(Vec::new()).confirms(), kernel::synchronized().unwrap());
+        assert_eq!(TimeSync(Vec::new()).confirms(), kernel::synchronized().unwrap());
     }
 }

@@ -7,11 +7,11 @@
 mod fuzzing;
 mod inotify;
 mod netlink;
-mod nudges;
 mod rtnetlink;
 mod signals;
 mod source;
 mod timers;
+mod waker;
 
 use std::io;
 use std::path::PathBuf;
@@ -25,23 +25,23 @@ use rustix::io::retry_on_intr;
 pub use self::fuzzing::kernel_messages;
 use self::inotify::Files;
 use self::netlink::{Displays, Network};
-pub use self::nudges::Nudger;
-use self::nudges::Nudges;
 use self::signals::Signals;
 pub use self::signals::block_signals;
 use self::source::{Optional, Source};
 use self::timers::{ClockSteps, Deadline, Watchdog};
+use self::waker::WakeCalls;
+pub use self::waker::Waker;
 use crate::common::time::BootTime;
 
 /// Why the daemon was woken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Woken {
+pub enum Wakeup {
     /// SIGTERM or SIGINT.
     Terminate,
     /// SIGHUP.
     Reload,
-    /// A [`Nudger`] was used since the last time, once or often.
-    Nudged,
+    /// A [`Waker`] was used since the last time, once or often.
+    Waker,
     /// The deadline has come.
     Deadline,
     /// The service manager expects a sign of life.
@@ -56,16 +56,16 @@ pub enum Woken {
     },
     /// A display has come, gone or changed.
     Hotplug,
-    /// This file, one of [`Watch::set_files`], has come, gone or changed; or that may be so.
+    /// This file, one of [`EventLoop::set_files`], has come, gone or changed; or that may be so.
     File(PathBuf),
 }
 
-/// All that the daemon waits for. Signals, nudges and the deadline are vital; without the others
-/// (in a container, or where a system call filter denies them) it goes on, and says so.
+/// All that the daemon waits for. Signals, wake-up calls and the deadline are vital; without the
+/// others (in a container, or where a system call filter denies them) it goes on, and says so.
 #[derive(Debug)]
-pub struct Watch {
+pub struct EventLoop {
     signals: Signals,
-    nudges: Nudges,
+    wake_calls: WakeCalls,
     deadline: Deadline,
     watchdog: Optional<Watchdog>,
     clock: Optional<ClockSteps>,
@@ -74,7 +74,7 @@ pub struct Watch {
     files: Optional<Files>,
 }
 
-impl Watch {
+impl EventLoop {
     /// Begins to watch. What happens from here on is reported, so this comes before the first look
     /// at clock, network and display. [`block_signals`] comes before it.
     ///
@@ -83,7 +83,7 @@ impl Watch {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             signals: Signals::new()?,
-            nudges: Nudges::new()?,
+            wake_calls: WakeCalls::new()?,
             deadline: Deadline::new()?,
             watchdog: Optional::none("the watchdog"),
             clock: Optional::new("a wall clock that is set", Level::Warn, ClockSteps::new),
@@ -96,11 +96,11 @@ impl Watch {
 
     /// A handle that wakes this watch.
     #[must_use]
-    pub fn nudger(&self) -> Nudger {
-        self.nudges.nudger()
+    pub fn waker(&self) -> Waker {
+        self.wake_calls.waker()
     }
 
-    /// Reports [`Woken::Watchdog`] once in every `interval` from now on; with none, never. The
+    /// Reports [`Wakeup::Watchdog`] once in every `interval` from now on; with none, never. The
     /// interval is counted in `CLOCK_MONOTONIC`, as systemd counts it: standby does not make us
     /// late.
     ///
@@ -135,7 +135,7 @@ impl Watch {
     ///
     /// # Errors
     /// A vital source has failed: the daemon must end.
-    pub fn wait(&mut self, deadline: Option<BootTime>) -> io::Result<Vec<Woken>> {
+    pub fn wait(&mut self, deadline: Option<BootTime>) -> io::Result<Vec<Wakeup>> {
         self.deadline.arm(deadline)?;
         loop {
             let mut woken = Vec::new();
@@ -159,7 +159,7 @@ impl Watch {
             &mut self.signals,
             &mut self.watchdog,
             &mut self.clock,
-            &mut self.nudges,
+            &mut self.wake_calls,
             &mut self.deadline,
             &mut self.network,
             &mut self.displays,

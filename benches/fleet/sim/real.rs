@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokend::common::answer::{AccessToken, Failure};
 use tokend::common::map::Map;
-use tokend::common::model::{AppId, Credentials, Origin, Slot, StatementDigest, Stored, Token};
+use tokend::common::model::{
+    AppId, CredentialSet, Credentials, Origin, StatementDigest, Stored, Token,
+};
 use tokend::common::secret::Secret;
 use tokend::common::time::{BootId, BootTime, Now, WallTime};
 use tokend::lifecycle::view::SERVE_MARGIN;
@@ -56,7 +58,7 @@ impl Real {
             expires_wall: WallTime(DATE.0 + issued as i64).after(life),
             confirmed: true,
         };
-        let slot = Slot { current: Some(credentials(0)), ..Slot::default() };
+        let slot = CredentialSet { current: Some(credentials(0)), ..CredentialSet::default() };
         let mut stored = Stored { token: Some(token), ..Stored::default() };
         stored.filed.insert(STATEMENT, Map::from([(origin(), slot)]));
         stored.record.active = Some(STATEMENT);

@@ -4,7 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::finding::Findings;
+use super::diagnostic::Diagnostics;
 use super::unit;
 use crate::cli::STATE_DIRECTORY;
 use crate::config;
@@ -67,7 +67,7 @@ fn decide(options: &Options) -> (User, Option<String>) {
     }
 }
 
-pub(super) fn check(options: &Options, findings: &mut Findings) -> User {
+pub(super) fn check(options: &Options, findings: &mut Diagnostics) -> User {
     let (user, why) = decide(options);
     let User { own, daemon } = user;
     let why = why.map(|why| format!(" ({why})")).unwrap_or_default();

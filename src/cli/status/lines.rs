@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::Status;
 use crate::common::time::WallTime;
 
-use super::board::News;
+use super::model::News;
 use super::{date, error, head};
 use crate::common::text::{escaped_json, printable};
 

@@ -26,7 +26,7 @@ fn a_lost_record_stays_lost_through_restarts_until_one_is_saved() {
     it.store.save_record(&app("cinema"), &record(1)).unwrap();
     it.damage("cinema.record");
     let (stored, notes) = it.load("cinema");
-    assert_eq!((stored.record, stored.record_lost), (Record::default(), true));
+    assert_eq!((stored.record, stored.record_lost), (AttemptLog::default(), true));
     assert_eq!(notes.len(), 1);
 
     let mut it = it.restart();

@@ -17,7 +17,7 @@ use rustix::fs::inotify::{
 };
 use rustix::io::{Errno, Result};
 
-use super::Woken;
+use super::Wakeup;
 use super::source::Source;
 
 /// A directory higher up: the next one on the way down comes, or becomes readable.
@@ -145,12 +145,12 @@ impl Source for Files {
         Some(self.inotify.as_fd())
     }
 
-    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
+    fn take(&mut self, woken: &mut Vec<Wakeup>) -> io::Result<()> {
         let (mut changed, moved) = self.read()?;
         if moved {
             changed.extend(self.look_up());
         }
-        for file in changed.into_iter().map(Woken::File) {
+        for file in changed.into_iter().map(Wakeup::File) {
             if !woken.contains(&file) {
                 woken.push(file);
             }

@@ -11,7 +11,7 @@ use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with,
 };
 
-use super::Woken;
+use super::Wakeup;
 use super::rtnetlink::{Known, News};
 use super::source::Source;
 
@@ -49,7 +49,7 @@ impl Source for Network {
         Some(self.socket.0.as_fd())
     }
 
-    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
+    fn take(&mut self, woken: &mut Vec<Wakeup>) -> io::Result<()> {
         let mut news = News::None;
         let known = &mut self.known;
         self.socket.drain(|received| {
@@ -62,7 +62,7 @@ impl Source for Network {
             });
         })?;
         if news > News::None {
-            woken.push(Woken::Network { returned: news == News::Return });
+            woken.push(Wakeup::Network { returned: news == News::Return });
         }
         Ok(())
     }
@@ -83,7 +83,7 @@ impl Source for Displays {
         Some(self.0.0.as_fd())
     }
 
-    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
+    fn take(&mut self, woken: &mut Vec<Wakeup>) -> io::Result<()> {
         let mut changed = false;
         self.0.drain(|received| {
             changed |= match received {
@@ -92,7 +92,7 @@ impl Source for Displays {
             };
         })?;
         if changed {
-            woken.push(Woken::Hotplug);
+            woken.push(Wakeup::Hotplug);
         }
         Ok(())
     }

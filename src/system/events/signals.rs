@@ -7,12 +7,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::Woken;
+use super::Wakeup;
 use super::source::Source;
 
 /// Blocks SIGTERM, SIGINT and SIGHUP for this thread and those that it spawns from here on, so
-/// that they come to the [`Watch`](super::Watch) and to nobody else. `main` calls it first, before
-/// there is a second thread. Children that `std::process::Command` starts have them unblocked.
+/// that they come to the [`EventLoop`](super::EventLoop) and to nobody else. `main` calls it first,
+/// before there is a second thread. Children that `std::process::Command` starts have them
+/// unblocked.
 ///
 /// # Errors
 /// Never, as far as pthread_sigmask(3) is documented.
@@ -39,11 +40,11 @@ impl Source for Signals {
         Some(self.0.as_fd())
     }
 
-    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
+    fn take(&mut self, woken: &mut Vec<Wakeup>) -> io::Result<()> {
         while let Some(signal) = self.0.read_signal()? {
             let what = match Signal::try_from(signal.ssi_signo.cast_signed()) {
-                Ok(Signal::SIGHUP) => Woken::Reload,
-                _ => Woken::Terminate,
+                Ok(Signal::SIGHUP) => Wakeup::Reload,
+                _ => Wakeup::Terminate,
             };
             if !woken.contains(&what) {
                 woken.push(what);

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use log::Level;
 
-use super::Woken;
+use super::Wakeup;
 
 /// Something with a file descriptor that becomes readable when there is news.
 pub(super) trait Source {
@@ -15,7 +15,7 @@ pub(super) trait Source {
 
     /// Takes all the news there is, so that the descriptor is no longer ready, and reports it. To
     /// find none is no error.
-    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()>;
+    fn take(&mut self, woken: &mut Vec<Wakeup>) -> io::Result<()>;
 
     /// Goes on without this source, or says that this cannot be.
     fn give_up(&mut self, error: io::Error) -> io::Result<()> {
@@ -66,7 +66,7 @@ impl<S: Source> Source for Optional<S> {
         self.source.as_ref().and_then(Source::fd)
     }
 
-    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
+    fn take(&mut self, woken: &mut Vec<Wakeup>) -> io::Result<()> {
         self.source.as_mut().map_or(Ok(()), |source| source.take(woken))
     }
 
@@ -90,7 +90,7 @@ mod tests {
             Some(self.0.as_fd())
         }
 
-        fn take(&mut self, _: &mut Vec<Woken>) -> io::Result<()> {
+        fn take(&mut self, _: &mut Vec<Wakeup>) -> io::Result<()> {
             Err(io::Error::other("broken"))
         }
     }

@@ -11,7 +11,7 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use super::Woken;
+use super::Wakeup;
 use super::source::Source;
 use crate::common::time::BootTime;
 
@@ -50,10 +50,10 @@ impl Source for Deadline {
         Some(self.timer.as_fd())
     }
 
-    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
+    fn take(&mut self, woken: &mut Vec<Wakeup>) -> io::Result<()> {
         if take_count(self.timer.as_fd())?.is_some() {
             self.armed = None;
-            woken.push(Woken::Deadline);
+            woken.push(Wakeup::Deadline);
         }
         Ok(())
     }
@@ -87,9 +87,9 @@ impl Source for Watchdog {
         Some(self.0.as_fd())
     }
 
-    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
+    fn take(&mut self, woken: &mut Vec<Wakeup>) -> io::Result<()> {
         if take_count(self.0.as_fd())?.is_some() {
-            woken.push(Woken::Watchdog);
+            woken.push(Wakeup::Watchdog);
         }
         Ok(())
     }
@@ -146,13 +146,13 @@ impl Source for ClockSteps {
         Some(self.0.as_fd())
     }
 
-    fn take(&mut self, woken: &mut Vec<Woken>) -> io::Result<()> {
+    fn take(&mut self, woken: &mut Vec<Wakeup>) -> io::Result<()> {
         let (changed, again) = Self::judge(take_count(self.0.as_fd()))?;
         if again {
             self.arm()?;
         }
         if changed {
-            woken.push(Woken::ClockChanged);
+            woken.push(Wakeup::ClockChanged);
         }
         Ok(())
     }
@@ -197,7 +197,7 @@ mod tests {
             let mut woken = Vec::new();
             deadline.take(&mut woken).unwrap();
             deadline.take(&mut woken).unwrap();
-            assert_eq!(woken, [Woken::Deadline]);
+            assert_eq!(woken, [Wakeup::Deadline]);
         }
     }
 
@@ -219,7 +219,7 @@ mod tests {
             while woken.is_empty() {
                 watchdog.take(&mut woken).unwrap();
             }
-            assert_eq!(woken, [Woken::Watchdog]);
+            assert_eq!(woken, [Wakeup::Watchdog]);
         }
     }
 

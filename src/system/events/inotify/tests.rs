@@ -34,7 +34,7 @@ impl Scene {
         self.files.take(&mut woken).unwrap();
         let dir = self.dir.path();
         let name = |what| match what {
-            Woken::File(path) => path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned(),
+            Wakeup::File(path) => path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned(),
             other => panic!("{other:?}"),
         };
         woken.into_iter().map(name).collect()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Findings, as lines and as JSON.
+//! Diagnostics, as lines and as JSON, where they are called findings.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -27,7 +27,7 @@ impl Level {
 
 /// One line.
 #[derive(Debug, Serialize)]
-pub(super) struct Finding {
+pub(super) struct Diagnostic {
     level: Level,
     subject: &'static str,
     message: String,
@@ -42,7 +42,7 @@ pub(super) struct Finding {
     key_in_front: bool,
 }
 
-impl Finding {
+impl Diagnostic {
     /// Of what or of whom, in front of the message.
     pub(super) fn of(&mut self, key: impl ToString) -> &mut Self {
         self.key_in_front = true;
@@ -74,18 +74,22 @@ impl Finding {
 
 /// All findings, in the order in which they were made.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
-    all: Vec<Finding>,
+pub(super) struct Diagnostics {
+    all: Vec<Diagnostic>,
     /// A warning is as bad as an error.
     pub(super) strict: bool,
 }
 
-impl Findings {
+impl Diagnostics {
     pub(super) fn new(strict: bool) -> Self {
         Self { all: Vec::new(), strict }
     }
 
-    pub(super) fn ok(&mut self, subject: &'static str, message: impl Into<String>) -> &mut Finding {
+    pub(super) fn ok(
+        &mut self,
+        subject: &'static str,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
         self.add(Level::Ok, subject, message)
     }
 
@@ -93,7 +97,7 @@ impl Findings {
         &mut self,
         subject: &'static str,
         message: impl Into<String>,
-    ) -> &mut Finding {
+    ) -> &mut Diagnostic {
         self.add(Level::Warning, subject, message)
     }
 
@@ -101,7 +105,7 @@ impl Findings {
         &mut self,
         subject: &'static str,
         message: impl Into<String>,
-    ) -> &mut Finding {
+    ) -> &mut Diagnostic {
         self.add(Level::Error, subject, message)
     }
 
@@ -110,11 +114,19 @@ impl Findings {
         level: Level,
         subject: &'static str,
         message: impl Into<String>,
-    ) -> &mut Finding {
+    ) -> &mut Diagnostic {
         let (key, value, origin) = Default::default();
         let message = message.into();
         let at = self.all.len();
-        self.all.push(Finding { level, subject, message, key, value, origin, key_in_front: false });
+        self.all.push(Diagnostic {
+            level,
+            subject,
+            message,
+            key,
+            value,
+            origin,
+            key_in_front: false,
+        });
         &mut self.all[at]
     }
 
@@ -126,10 +138,10 @@ impl Findings {
     pub(super) fn text(&self) -> String {
         // A name of 64 letters must not push all the others to the right.
         const WIDEST: usize = 28;
-        let whats: Vec<_> = self.all.iter().map(Finding::what).collect();
+        let whats: Vec<_> = self.all.iter().map(Diagnostic::what).collect();
         let widths = whats.iter().map(String::len).filter(|width| *width <= WIDEST);
         let width = widths.max().unwrap_or(0);
-        let line = |(finding, what): (&Finding, &String)| {
+        let line = |(finding, what): (&Diagnostic, &String)| {
             let level = finding.level.word();
             format!("{level:7}  {what:width$}  {}\n", printable(&finding.message))
         };
@@ -146,8 +158,8 @@ impl Findings {
 mod tests {
     use super::*;
 
-    fn findings() -> Findings {
-        let mut findings = Findings::default();
+    fn findings() -> Diagnostics {
+        let mut findings = Diagnostics::default();
         findings.ok("seal", "good");
         findings.warning("device", "Tele\u{1b}[2Jvision").of("model").value(7).origin("somewhere");
         findings.error("configuration", "a.toml:1: x: bad").key("x");
@@ -179,7 +191,7 @@ mod tests {
 
     #[test]
     fn only_an_error_makes_it_bad() {
-        let mut findings = Findings::default();
+        let mut findings = Diagnostics::default();
         findings.warning("clock", "late");
         assert!(findings.good());
         findings.strict = true;

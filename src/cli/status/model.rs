@@ -7,7 +7,7 @@ use crate::common::model::AppId;
 use super::keep_only;
 
 /// What tokend shows at this moment.
-pub(super) struct Board {
+pub(super) struct StatusModel {
     /// The only application that is looked at.
     only: Option<AppId>,
     /// None: tokend is not on the bus.
@@ -17,7 +17,7 @@ pub(super) struct Board {
     seen: bool,
 }
 
-/// What is new of a board.
+/// What is new of a model.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News<'a> {
     /// tokend is there.
@@ -35,7 +35,7 @@ pub(super) enum News<'a> {
     Removed(String),
 }
 
-impl Board {
+impl StatusModel {
     pub(super) fn new(only: Option<AppId>) -> Self {
         Self { only, overview: None, known: false, seen: false }
     }
@@ -129,99 +129,99 @@ mod tests {
         Status { id: id.into(), ..cinema() }
     }
 
-    fn ids(board: &Board) -> Vec<&str> {
-        let applications = &board.overview.as_ref().unwrap().applications;
+    fn ids(model: &StatusModel) -> Vec<&str> {
+        let applications = &model.overview.as_ref().unwrap().applications;
         applications.iter().map(|application| application.id.as_str()).collect()
     }
 
-    /// A board on which `cinema` and `sports` are.
-    fn board() -> Board {
-        let mut board = Board::new(None);
+    /// A model on which `cinema` and `sports` are.
+    fn model() -> StatusModel {
+        let mut model = StatusModel::new(None);
         let all = overview(vec![named("cinema"), named("sports")]);
-        assert!(matches!(board.fold(Notice::Here(all)), Ok(Some(News::Here(_)))));
-        board
+        assert!(matches!(model.fold(Notice::Here(all)), Ok(Some(News::Here(_)))));
+        model
     }
 
     #[test]
     fn a_change_is_news_once_and_touches_nothing_else() {
-        let mut board = board();
+        let mut model = model();
         let change = || {
             let changes = vec![Change::State("waiting".into()), Change::TokenNumber(0)];
             Notice::Changed("sports".into(), changes)
         };
         let expected = Status { state: "waiting".into(), token_number: 0, ..named("sports") };
-        assert_eq!(board.fold(change()).unwrap(), Some(News::Application(&expected)));
-        assert_eq!(board.fold(change()).unwrap(), None);
-        assert_eq!(board.overview.unwrap().applications, [named("cinema"), expected]);
+        assert_eq!(model.fold(change()).unwrap(), Some(News::Application(&expected)));
+        assert_eq!(model.fold(change()).unwrap(), None);
+        assert_eq!(model.overview.unwrap().applications, [named("cinema"), expected]);
     }
 
     #[test]
     fn applications_come_and_go_in_the_order_of_their_names() {
-        let mut board = board();
+        let mut model = model();
         let radio = named("radio");
-        let added = board.fold(Notice::Added(radio.clone())).unwrap();
+        let added = model.fold(Notice::Added(radio.clone())).unwrap();
         assert_eq!(added, Some(News::Application(&radio)));
-        assert_eq!(board.fold(Notice::Added(radio.clone())).unwrap(), None);
-        assert_eq!(ids(&board), ["cinema", "radio", "sports"]);
+        assert_eq!(model.fold(Notice::Added(radio.clone())).unwrap(), None);
+        assert_eq!(ids(&model), ["cinema", "radio", "sports"]);
         let gone = || Notice::Removed("cinema".into());
-        assert_eq!(board.fold(gone()).unwrap(), Some(News::Removed("cinema".into())));
-        assert_eq!(board.fold(gone()).unwrap(), None);
-        assert_eq!(ids(&board), ["radio", "sports"]);
+        assert_eq!(model.fold(gone()).unwrap(), Some(News::Removed("cinema".into())));
+        assert_eq!(model.fold(gone()).unwrap(), None);
+        assert_eq!(ids(&model), ["radio", "sports"]);
         let of_nobody = Notice::Changed("cinema".into(), vec![Change::TokenNumber(3)]);
-        assert_eq!(board.fold(of_nobody).unwrap(), None);
+        assert_eq!(model.fold(of_nobody).unwrap(), None);
     }
 
     #[test]
     fn the_clock_is_news_when_it_is_another() {
-        let mut board = board();
-        assert_eq!(board.fold(Notice::ClockSet(true)).unwrap(), None);
-        assert_eq!(board.fold(Notice::ClockSet(false)).unwrap(), Some(News::ClockSet(false)));
+        let mut model = model();
+        assert_eq!(model.fold(Notice::ClockSet(true)).unwrap(), None);
+        assert_eq!(model.fold(Notice::ClockSet(false)).unwrap(), Some(News::ClockSet(false)));
     }
 
     #[test]
     fn tokend_leaves_once_and_comes_back_with_all_it_has() {
-        let mut board = board();
-        assert_eq!(board.fold(Notice::Gone).unwrap(), Some(News::Gone { left: true }));
-        assert_eq!(board.fold(Notice::Gone).unwrap(), None);
-        assert_eq!(board.fold(Notice::Added(named("radio"))).unwrap(), None);
+        let mut model = model();
+        assert_eq!(model.fold(Notice::Gone).unwrap(), Some(News::Gone { left: true }));
+        assert_eq!(model.fold(Notice::Gone).unwrap(), None);
+        assert_eq!(model.fold(Notice::Added(named("radio"))).unwrap(), None);
         let back = overview(vec![named("radio")]);
-        assert_eq!(board.fold(Notice::Here(back.clone())).unwrap(), Some(News::Here(&back)));
+        assert_eq!(model.fold(Notice::Here(back.clone())).unwrap(), Some(News::Here(&back)));
     }
 
     #[test]
     fn that_tokend_is_not_there_yet_is_news_too() {
-        let mut board = Board::new(None);
-        assert!(!board.known());
-        assert_eq!(board.fold(Notice::Gone).unwrap(), Some(News::Gone { left: false }));
-        assert!(board.known() && !board.seen());
+        let mut model = StatusModel::new(None);
+        assert!(!model.known());
+        assert_eq!(model.fold(Notice::Gone).unwrap(), Some(News::Gone { left: false }));
+        assert!(model.known() && !model.seen());
     }
 
     #[test]
     fn one_application_alone_is_looked_at() {
-        let mut board = Board::new(Some("radio".parse().unwrap()));
+        let mut model = StatusModel::new(Some("radio".parse().unwrap()));
         let all = overview(vec![named("cinema"), named("radio")]);
-        board.fold(Notice::Here(all)).unwrap();
-        assert_eq!(ids(&board), ["radio"]);
-        assert_eq!(board.fold(Notice::Added(named("sports"))).unwrap(), None);
+        model.fold(Notice::Here(all)).unwrap();
+        assert_eq!(ids(&model), ["radio"]);
+        assert_eq!(model.fold(Notice::Added(named("sports"))).unwrap(), None);
         let other = Notice::Changed("cinema".into(), vec![Change::TokenNumber(3)]);
-        assert_eq!(board.fold(other).unwrap(), None);
-        assert_eq!(board.fold(Notice::Removed("cinema".into())).unwrap(), None);
+        assert_eq!(model.fold(other).unwrap(), None);
+        assert_eq!(model.fold(Notice::Removed("cinema".into())).unwrap(), None);
     }
 
     #[test]
     fn an_application_that_has_never_been_there_is_unknown_and_one_that_was_may_return() {
-        let mut board = Board::new(Some("radio".parse().unwrap()));
-        assert_eq!(board.fold(Notice::Gone).unwrap(), Some(News::Gone { left: false }));
-        let error = board.fold(Notice::Here(overview(vec![named("cinema")]))).unwrap_err();
+        let mut model = StatusModel::new(Some("radio".parse().unwrap()));
+        assert_eq!(model.fold(Notice::Gone).unwrap(), Some(News::Gone { left: false }));
+        let error = model.fold(Notice::Here(overview(vec![named("cinema")]))).unwrap_err();
         assert!(matches!(error, ClientError::UnknownApplication(id) if id == "radio"));
 
-        let mut board = Board::new(Some("radio".parse().unwrap()));
-        board.fold(Notice::Here(overview(vec![named("radio")]))).unwrap();
-        board.fold(Notice::Gone).unwrap();
-        board.fold(Notice::Here(overview(vec![named("cinema")]))).unwrap();
-        assert_eq!(ids(&board), [""; 0]);
+        let mut model = StatusModel::new(Some("radio".parse().unwrap()));
+        model.fold(Notice::Here(overview(vec![named("radio")]))).unwrap();
+        model.fold(Notice::Gone).unwrap();
+        model.fold(Notice::Here(overview(vec![named("cinema")]))).unwrap();
+        assert_eq!(ids(&model), [""; 0]);
         let radio = named("radio");
-        let news = board.fold(Notice::Added(radio.clone())).unwrap();
+        let news = model.fold(Notice::Added(radio.clone())).unwrap();
         assert_eq!(news, Some(News::Application(&radio)));
     }
 }
