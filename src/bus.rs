@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The service on the bus: it checks access, answers from the snapshot, and asks the daemon for
-//! work. The client side is the only user of zbus.
+//! work.
 //!
 //! One thread, `bus`, waits in one poll(2) for as long as the process lives, and owns all there is
 //! to the service: nothing in it is shared but the [`Snapshot`]. The daemon sends it
@@ -13,14 +13,12 @@ mod address;
 mod answers;
 mod callers;
 mod calls;
-/// The client side, for the command line.
-pub mod client;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod gate;
 mod link;
-mod login;
+pub(crate) mod login;
 mod lookup;
 mod named;
 mod objects;
@@ -46,14 +44,15 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::{read, retry_on_intr, write};
 
 pub use address::{BadBusAddress, BusAddress};
-pub use snapshot::{InfoValue, Snapshot};
+pub use snapshot::Snapshot;
+pub use wire::InfoValue;
 
 use lookup::{Found, Run};
 
-use crate::model::AppId;
-use crate::secret::Secret;
-use crate::time::BootTime;
-use crate::view::{AppView, CallError};
+use crate::common::model::AppId;
+use crate::common::secret::Secret;
+use crate::common::time::BootTime;
+use crate::lifecycle::view::{AppView, CallError};
 
 /// The well-known name of the service.
 pub const NAME: &str = "tv.tokend";

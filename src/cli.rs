@@ -29,15 +29,12 @@ use std::process::ExitCode;
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::bus::BusAddress;
-use crate::bus::client::ClientError;
+use crate::client::ClientError;
+use crate::common::error::chain;
+use crate::common::exit;
+use crate::common::model::AppId;
 use crate::config::Source;
 use crate::daemon::Options;
-use crate::model::AppId;
-
-/// `EX_USAGE` of sysexits.h: the command line is wrong.
-pub const EX_USAGE: u8 = 64;
-/// `EX_IOERR` of sysexits.h: the output cannot be written.
-const EX_IOERR: u8 = 74;
 
 /// Where the state is kept unless `$STATE_DIRECTORY` or `--state` says otherwise.
 const STATE_DIRECTORY: &str = "/var/lib/tokend";
@@ -297,20 +294,20 @@ fn application(text: &str) -> Result<AppId, Usage> {
 /// Runs a command other than `run`, prints what it says, and says what to exit with.
 #[must_use]
 pub fn execute(command: Command) -> ExitCode {
-    let now = crate::clock::wall();
+    let now = crate::system::clock::wall();
     let said = match command {
         Command::Help => Ok(HELP.to_owned()),
         Command::Version => Ok(format!("tokend {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Check(options, asked) => {
             // It reads the root key. Where that cannot be done, the check is still worth having.
-            let _ = crate::harden::process();
+            let _ = crate::system::process::harden();
             let (text, good) = check::run(&options, asked, now);
-            let code = if good { ExitCode::SUCCESS } else { ExitCode::from(78) };
+            let code = if good { ExitCode::SUCCESS } else { ExitCode::from(exit::CONFIG) };
             return print(&text, code);
         }
         Command::Diagnose(options, json) => {
             // As of check.
-            let _ = crate::harden::process();
+            let _ = crate::system::process::harden();
             let (text, good) = diagnose::run(&options, json, now);
             return print(&text, if good { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
@@ -352,7 +349,7 @@ pub fn execute(command: Command) -> ExitCode {
             }
         },
         Command::Forget(bus, id, yes) => forget::run(&bus, &id, yes),
-        Command::Run(_) => return ExitCode::from(EX_USAGE),
+        Command::Run(_) => return ExitCode::from(exit::USAGE),
         #[cfg(feature = "pkcs11")]
         Command::Pkcs11Child => return crate::seal::pkcs11::child::run(),
     };
@@ -377,25 +374,12 @@ fn unwritten(error: &std::io::Error, code: ExitCode) -> ExitCode {
         return code;
     }
     eprintln!("tokend: cannot write the output: {error}");
-    ExitCode::from(EX_IOERR)
+    ExitCode::from(exit::IOERR)
 }
 
 fn fail(error: &ClientError) -> ExitCode {
     eprintln!("tokend: {}", chain(error));
     ExitCode::from(error.exit_code())
-}
-
-/// An error with its causes: the first line says what, the rest of it why.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// What is wrong with a command line.

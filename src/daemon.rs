@@ -2,13 +2,13 @@
 //! The daemon: waits for events, lets the lifecycle decide, runs its actions. The only file that
 //! knows everyone.
 
+mod changes;
 mod error;
-mod faces;
 mod faults;
-mod keeper;
 mod publish;
 mod reload;
 mod requests;
+mod storage;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -16,23 +16,23 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use crate::bus::{self, Bus, BusAddress, BusCommand, BusEvent, Snapshot};
-use crate::cli::chain;
-use crate::clock::{self, ConfirmedBy};
+use crate::common::answer::{AccessToken, Failure};
+use crate::common::error::chain;
+use crate::common::map::Map;
+use crate::common::model::{AppId, Credentials};
+use crate::common::time::{BootId, BootTime, Now};
 use crate::config::{self, Application, Settings, Source, Statement};
 use crate::device::DeviceInfo;
+use crate::lifecycle::view::{AppView, CallError, ErrorName};
 use crate::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId, Servers};
-use crate::map::Map;
-use crate::model::{AppId, Credentials};
-use crate::oauth::{AccessToken, Failure};
 use crate::seal::{self, RootKey, SealError};
 use crate::store::StateDir;
-use crate::systemd::Notifier;
-use crate::time::{BootId, BootTime, Now};
-use crate::view::{AppView, CallError, ErrorName};
-use crate::watch::{Nudger, Watch, Woken};
-use crate::{harden, logging, memory};
+use crate::system::clock::{self, TimeSync};
+use crate::system::events::{EventLoop, Waker, Wakeup};
+use crate::system::notify::Notifier;
+use crate::system::{logging, memory, process};
 pub use error::RunError;
-use keeper::Keeper;
+use storage::Storage;
 
 /// What `tokend run` was told on its command line.
 #[derive(Debug)]
@@ -48,14 +48,14 @@ pub struct Options {
 }
 
 /// Runs until it is told to end, in a process that has no other thread yet and has called
-/// [`crate::watch::block_signals`].
+/// [`crate::system::events::block_signals`].
 ///
 /// # Errors
 /// Whatever keeps it from starting or from going on; [`RunError::exit_code`] says how to end.
 pub fn run(options: Options) -> Result<(), RunError> {
     memory::share_heap();
     logging::start(logging::Target::Auto, log::LevelFilter::Info);
-    harden::process().map_err(RunError::Harden)?;
+    process::harden().map_err(RunError::Harden)?;
     if !options.root.is_dir() {
         return Err(RunError::Root(options.root));
     }
@@ -68,7 +68,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
 }
 
 /// Everything that comes to the main thread from other threads.
-enum Mail {
+enum Message {
     Bus(BusEvent),
     /// What a slow source of root keys has answered.
     RootKey(Result<RootKey, SealError>),
@@ -84,18 +84,18 @@ enum Mail {
     },
 }
 
-/// The way for other threads to send [`Mail`].
+/// The way for other threads to send [`Message`].
 #[derive(Clone)]
-struct Post {
-    sender: Sender<Mail>,
-    nudger: Nudger,
+struct MessageSender {
+    sender: Sender<Message>,
+    waker: Waker,
 }
 
-impl Post {
-    fn send(&self, mail: Mail) {
+impl MessageSender {
+    fn send(&self, message: Message) {
         // The receiver is gone only when the process ends.
-        if self.sender.send(mail).is_ok() {
-            self.nudger.nudge();
+        if self.sender.send(message).is_ok() {
+            self.waker.wake();
         }
     }
 }
@@ -106,14 +106,14 @@ struct Daemon {
     applications: Map<AppId, Application>,
     statements: Map<AppId, Result<Statement, String>>,
     faults: faults::InForce,
-    confirmed_by: ConfirmedBy,
+    time_sync: TimeSync,
     life: Lifecycle,
-    keeper: Keeper,
+    storage: Storage,
     device: DeviceInfo,
     network: Vec<String>,
-    watch: Watch,
-    mail: Receiver<Mail>,
-    post: Post,
+    watch: EventLoop,
+    inbox: Receiver<Message>,
+    messages: MessageSender,
     notifier: Notifier,
     snapshot: Arc<Snapshot>,
     views: Map<AppId, Arc<AppView>>,
@@ -136,7 +136,7 @@ impl Daemon {
             log::error!("{fault}; the application is left out");
         }
         let notifier = Notifier::from_env();
-        let mut watch = Watch::new().map_err(RunError::Watch)?;
+        let mut watch = EventLoop::new().map_err(RunError::Watch)?;
         watch.set_watchdog(notifier.watchdog_interval()).map_err(RunError::Watch)?;
         let dir = Arc::new(StateDir::lock(&options.state).map_err(RunError::Lock)?);
         let source = seal::source(&config.settings.seal, dir.path());
@@ -148,18 +148,18 @@ impl Daemon {
         }
         let snapshot = Arc::new(Snapshot::new(env!("CARGO_PKG_VERSION"), source.name()));
         snapshot.set_reload_users(config.settings.reload_users.clone());
-        let confirmed_by = ConfirmedBy(config.settings.synchronized_files.clone());
+        let time_sync = TimeSync(config.settings.synchronized_files.clone());
         let boot_id = clock::boot_id().unwrap_or_else(|error| {
             log::warn!("no boot id, so a token does not survive a restart: {error}");
-            BootId(format!("unknown-{:016x}", keeper::random_seed()))
+            BootId(format!("unknown-{:016x}", storage::random_seed()))
         });
-        let now = clock::now(&confirmed_by);
+        let now = clock::now(&time_sync);
         let policy = policy(&config.settings);
-        let life = Lifecycle::new(policy, boot_id, now, keeper::random_seed());
-        let (sender, mail) = mpsc::channel();
-        let post = Post { sender, nudger: watch.nudger() };
+        let life = Lifecycle::new(policy, boot_id, now, storage::random_seed());
+        let (sender, inbox) = mpsc::channel();
+        let messages = MessageSender { sender, waker: watch.waker() };
         let mut daemon = Self {
-            keeper: Keeper::new(dir, source, config.faulty),
+            storage: Storage::new(dir, source, config.faulty),
             network: crate::device::network_fingerprint(&options.root),
             device: crate::device::collect(&options.root, &config.settings.device),
             options,
@@ -168,11 +168,11 @@ impl Daemon {
             statements: Map::new(),
             faults: faults::InForce::new(config.file, &config.faults),
             started: now.boot,
-            confirmed_by,
+            time_sync,
             life,
             watch,
-            mail,
-            post,
+            inbox,
+            messages,
             notifier,
             snapshot,
             views: Map::new(),
@@ -194,8 +194,8 @@ impl Daemon {
         }
         daemon.feed(Event::Tick);
         daemon.publish();
-        let post = daemon.post.clone();
-        let events = move |event| post.send(Mail::Bus(event));
+        let messages = daemon.messages.clone();
+        let events = move |event| messages.send(Message::Bus(event));
         let bus = bus::start(&daemon.options.bus, Arc::clone(&daemon.snapshot), events);
         daemon.bus = Some(bus.map_err(RunError::Bus)?);
         daemon.notifier.ready();
@@ -216,70 +216,70 @@ impl Daemon {
                 return Err(RunError::KeyIsFinal);
             }
             // While we sleep, nobody needs the listing that the last loads have shared.
-            self.keeper.look_anew();
+            self.storage.invalidate_listing();
             let deadline = self.life.deadline(self.now());
             for woken in self.watch.wait(deadline).map_err(RunError::Watch)? {
                 // What has woken us may rest on files that others have changed.
-                self.keeper.look_anew();
+                self.storage.invalidate_listing();
                 match woken {
-                    Woken::Terminate => {
+                    Wakeup::Terminate => {
                         log::info!("asked to end");
                         return Ok(());
                     }
-                    Woken::Reload => {
+                    Wakeup::Reload => {
                         // What is wrong has been logged, and what ran stays in force.
                         // Only root and tokend's own user can send the signal.
                         let _ = self.reload(true);
                     }
-                    Woken::Nudged => self.read_mail()?,
-                    Woken::Deadline => self.feed(Event::Tick),
-                    Woken::Watchdog => self.send(BusCommand::Ping),
-                    Woken::ClockChanged => self.feed(Event::ClockChanged),
-                    Woken::Network { returned } => self.network_changed(returned),
-                    Woken::Hotplug => self.device_changed(),
-                    Woken::File(path) => self.file_changed(&path),
+                    Wakeup::Waker => self.read_messages()?,
+                    Wakeup::Deadline => self.feed(Event::Tick),
+                    Wakeup::Watchdog => self.send(BusCommand::Ping),
+                    Wakeup::ClockChanged => self.feed(Event::ClockChanged),
+                    Wakeup::Network { returned } => self.network_changed(returned),
+                    Wakeup::Hotplug => self.device_changed(),
+                    Wakeup::File(path) => self.file_changed(&path),
                 }
             }
         }
     }
 
-    fn read_mail(&mut self) -> Result<(), RunError> {
-        while let Ok(mail) = self.mail.try_recv() {
-            self.keeper.look_anew();
-            let event = match mail {
-                Mail::Registered { app, request, result } => {
+    fn read_messages(&mut self) -> Result<(), RunError> {
+        while let Ok(message) = self.inbox.try_recv() {
+            self.storage.invalidate_listing();
+            let event = match message {
+                Message::Registered { app, request, result } => {
                     self.judge_roots();
                     Event::Registered { app, request, result }
                 }
-                Mail::Fetched { app, request, result } => {
+                Message::Fetched { app, request, result } => {
                     self.judge_roots();
                     Event::Fetched { app, request, result }
                 }
-                Mail::RootKey(key) => self.open_with(key),
-                Mail::Bus(BusEvent::Wanted { app, call, min_validity }) => {
+                Message::RootKey(key) => self.open_with(key),
+                Message::Bus(BusEvent::Wanted { app, call, min_validity }) => {
                     Event::Wanted { app, call, min_validity }
                 }
-                Mail::Bus(BusEvent::Replace { app, call, rejected, code }) => {
+                Message::Bus(BusEvent::Replace { app, call, rejected, code }) => {
                     log::info!("{app}: a caller reports a refused token (code {code:?})");
                     Event::Replace { app, call, rejected, code }
                 }
-                Mail::Bus(BusEvent::Gone { call }) => Event::Gone { call },
-                Mail::Bus(BusEvent::Reload { call, root }) => {
+                Message::Bus(BusEvent::Gone { call }) => Event::Gone { call },
+                Message::Bus(BusEvent::Reload { call, root }) => {
                     let result = self.reload(root).map(|()| bus::Answer::Done);
                     self.answers.push(BusCommand::Answer { call, result });
                     continue;
                 }
-                Mail::Bus(BusEvent::Forget { call, id }) => {
+                Message::Bus(BusEvent::Forget { call, id }) => {
                     let result = self.forget(&id).map(|()| bus::Answer::Done);
                     self.answers.push(BusCommand::Answer { call, result });
                     continue;
                 }
                 // The bus thread runs too, or nobody says that we live.
-                Mail::Bus(BusEvent::Pong) => {
+                Message::Bus(BusEvent::Pong) => {
                     self.notifier.watchdog();
                     continue;
                 }
-                Mail::Bus(BusEvent::Lost(reason)) => return Err(RunError::BusLost(reason)),
+                Message::Bus(BusEvent::Lost(reason)) => return Err(RunError::BusLost(reason)),
             };
             self.feed(event);
         }
@@ -300,10 +300,10 @@ impl Daemon {
     fn execute(&mut self, action: Action) -> Option<Event> {
         if let Some((app, what)) = action.writes() {
             let app = app.clone();
-            return Some(match self.keeper.write(action) {
+            return Some(match self.storage.write(action) {
                 Ok(()) => Event::Saved { app, what },
                 Err(message) => {
-                    self.keeper.complain(app.as_str(), &message);
+                    self.storage.complain(app.as_str(), &message);
                     Event::NotSaved { app, what, message }
                 }
             });
@@ -311,7 +311,7 @@ impl Daemon {
         match action {
             Action::OpenStore => return self.open_store(),
             Action::Load { app } => {
-                return Some(match self.keeper.load(&app) {
+                return Some(match self.storage.load(&app) {
                     Ok(stored) => Event::Loaded { app, stored: Box::new(stored) },
                     Err(message) => Event::LoadFailed { app, message },
                 });
@@ -334,10 +334,11 @@ impl Daemon {
         None
     }
 
-    /// None where the answer comes by mail: neither the watchdog nor SIGTERM waits for a token.
+    /// None where the answer comes as a message: neither the watchdog nor SIGTERM waits for a
+    /// token.
     fn open_store(&mut self) -> Option<Event> {
-        let post = self.post.clone();
-        match self.keeper.root_key(move |key| post.send(Mail::RootKey(key))) {
+        let messages = self.messages.clone();
+        match self.storage.root_key(move |key| messages.send(Message::RootKey(key))) {
             Ok(Some(key)) => Some(self.open_with(key)),
             Ok(None) => None,
             Err(message) => Some(self.store_failed(message)),
@@ -345,10 +346,10 @@ impl Daemon {
     }
 
     fn open_with(&mut self, key: Result<RootKey, SealError>) -> Event {
-        match self.keeper.open(key, &self.options.root, &self.settings.device) {
+        match self.storage.open(key, &self.options.root, &self.settings.device) {
             Ok(()) => {
                 self.refresh_faces();
-                for app in self.keeper.absent(&self.applications) {
+                for app in self.storage.absent(&self.applications) {
                     // Told after the store is open; the queue keeps the order.
                     self.post_removed(app);
                 }
@@ -359,8 +360,8 @@ impl Daemon {
     }
 
     fn store_failed(&mut self, message: String) -> Event {
-        self.keeper.complain("storage error, so nothing is registered", &message);
-        Event::StoreFailed { message, final_key: self.keeper.key_is_final() }
+        self.storage.complain("storage error, so nothing is registered", &message);
+        Event::StoreFailed { message, final_key: self.storage.key_is_final() }
     }
 
     /// Takes an application out of use that is configured no longer.
@@ -374,7 +375,7 @@ impl Daemon {
 
     fn forget(&mut self, id: &AppId) -> Result<(), CallError> {
         let known = self.applications.contains_key(id);
-        match self.keeper.forget(id) {
+        match self.storage.forget(id) {
             Ok(anything) if anything || known => {
                 log::warn!("{id}: client credentials and token are deleted, as root asked");
                 self.feed(Event::Forgotten { app: id.clone() });
@@ -425,7 +426,7 @@ impl Daemon {
     }
 
     fn now(&self) -> Now {
-        clock::now(&self.confirmed_by)
+        clock::now(&self.time_sync)
     }
 }
 

@@ -19,16 +19,14 @@
 
 mod documents;
 mod errors;
-#[cfg(test)]
-mod faults;
-pub(crate) mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod look;
+mod inspect;
+mod key_check;
 mod names;
 mod pair;
-mod proof;
 mod reseal;
+mod settle;
 mod state_dir;
 
 use std::sync::Arc;
@@ -37,14 +35,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::errors::{Action, Note, OpenError, StoreError};
-pub use self::look::{Look, Verdict};
+pub use self::inspect::{Inspection, Verdict};
 pub use self::reseal::{ResealError, Resealed, reseal};
 pub use self::state_dir::{LockError, StateDir};
 
+use self::key_check::Proof;
 use self::pair::Single;
-use self::proof::Proof;
-use crate::map::Map;
-use crate::model::{AppId, Filed, Record, StatementDigest, Stored, Token};
+use crate::common::map::Map;
+use crate::common::model::{
+    AppId, AttemptLog, CredentialsByOrigin, StatementDigest, Stored, Token,
+};
 use crate::seal::envelope::{Opened, Subject};
 use crate::seal::{RootKey, RootKeySource, SealError};
 
@@ -89,11 +89,11 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let seal = source.name();
         let root = key.map_err(|source| OpenError::Seal { seal, source })?;
-        let sealed = proof::sealed_files(&dir)?;
+        let sealed = key_check::sealed_files(&dir)?;
         if root.is_blank() && sealed.is_empty() {
             return Err(OpenError::Seal { seal, source: SealError::OneByte });
         }
-        let Proof::Proven(mut notes) = proof::prove(&dir, &root, &sealed)? else {
+        let Proof::Proven(mut notes) = key_check::prove(&dir, &root, &sealed)? else {
             return Err(OpenError::WrongKey { seal, path: dir.path().to_owned() });
         };
         notes.extend(source.warning().map(|text| Note::new(log::Level::Warn, text)));
@@ -120,7 +120,8 @@ impl Store {
     /// means that there is nothing. The notes are those of [`Store::take_notes`].
     ///
     /// Loads that follow each other share one listing of the directory, until something is written
-    /// or [`Store::look_anew`] is called: those of a start share one, however many applications.
+    /// or [`Store::invalidate_listing`] is called: those of a start share one, however many
+    /// applications.
     pub fn load(&mut self, id: &AppId) -> Result<(Stored, Vec<Note>), StoreError> {
         self.unsee(id);
         let names = self.listing.take().map_or_else(|| self.dir.list(), Ok)?;
@@ -132,7 +133,7 @@ impl Store {
     }
 
     /// The next load lists the directory again: others may have changed it.
-    pub fn look_anew(&mut self) {
+    pub fn invalidate_listing(&mut self) {
         self.listing = None;
     }
 
@@ -141,7 +142,7 @@ impl Store {
         &mut self,
         id: &AppId,
         statement: &StatementDigest,
-        filed: &Filed,
+        filed: &CredentialsByOrigin,
     ) -> Result<(), StoreError> {
         let document = documents::CredentialsRef { origins: filed };
         self.save(Subject::Credentials(id.clone(), *statement), &document)
@@ -166,7 +167,7 @@ impl Store {
     }
 
     fn release_rooms(&mut self, id: &AppId, but: Option<&Subject>) -> Result<(), StoreError> {
-        self.look_anew();
+        self.invalidate_listing();
         for name in self.dir.list()? {
             let Some(subject) = names::room_for(&name) else { continue };
             if subject.application() == Some(id) && Some(&subject) != but {
@@ -177,7 +178,7 @@ impl Store {
     }
 
     /// Replaces the attempt record.
-    pub fn save_record(&mut self, id: &AppId, record: &Record) -> Result<(), StoreError> {
+    pub fn save_record(&mut self, id: &AppId, record: &AttemptLog) -> Result<(), StoreError> {
         self.save(Subject::Record(id.clone()), record)
     }
 
@@ -188,7 +189,7 @@ impl Store {
 
     /// Deletes the token, durably.
     pub fn remove_token(&mut self, id: &AppId) -> Result<(), StoreError> {
-        self.look_anew();
+        self.invalidate_listing();
         let name = names::token(id);
         self.dir.files().remove(&name).map_err(self.dir.cannot(Action::Remove, &name))?;
         self.dir.sync()
@@ -279,7 +280,7 @@ impl Store {
     }
 
     fn save(&mut self, subject: Subject, document: &impl Serialize) -> Result<(), StoreError> {
-        self.look_anew();
+        self.invalidate_listing();
         self.see(subject.application())?;
         let files = names::files(&subject);
         let json = documents::to_json(document)

@@ -38,7 +38,7 @@ impl BusAddress {
     ///
     /// # Errors
     /// The last one's, or why the address is none.
-    pub(super) fn connect<T>(
+    pub(crate) fn connect<T>(
         &self,
         mut connected: impl FnMut(UnixStream) -> io::Result<T>,
     ) -> io::Result<T> {

@@ -7,8 +7,9 @@ use super::request::{Request, Right};
 use super::snapshot::State;
 use super::waiting::To;
 use super::wire::{ERROR, NO_REPLY, Outgoing, RETURN, Writer};
-use crate::time::BootTime;
-use crate::view::{ErrorName, Face, Served};
+use crate::common::model::AppId;
+use crate::common::time::BootTime;
+use crate::lifecycle::view::{ErrorName, Face, Served};
 
 pub(super) fn reply(
     link: &mut Link,
@@ -122,7 +123,8 @@ pub(super) fn answer_open(
             }
         }
         Answer::Introspection(object) => {
-            reply(link, to, "s", |body| object.introspect(state, body));
+            let applications = state.applications.keys().map(AppId::as_str);
+            reply(link, to, "s", |body| object.introspect(applications, body));
         }
         Answer::Properties(object) => {
             reply(link, to, "a{sv}", |body| body.array(8, |all| state.properties(object, all)));

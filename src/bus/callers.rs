@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use super::snapshot::RulesNumber;
 use super::wire::Header;
-use crate::access::{Caller, Groups};
-use crate::map::Map;
+use crate::common::access::{Caller, Groups};
+use crate::common::map::Map;
 
 /// Connections that are remembered. The one that called the longest time ago goes first, and is
 /// asked for again if it calls again.

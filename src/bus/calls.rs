@@ -6,31 +6,22 @@ use std::time::Duration;
 
 use super::answers::{answer_cached, answer_open, refuse, reply, send_token, unknown};
 use super::gate::{self, Fate, refusal};
-use super::named::question;
+use super::lookup::Question;
 use super::refusals::described;
 use super::request::{self, Request, Right};
 use super::service::Service;
-use super::snapshot::{RulesNumber, State};
-use super::waiting::{Call, ReplyTo, SAFETY_NET, Stage, To};
+use super::waiting::{Call, Held, SAFETY_NET, Stage, To};
 use super::wire::{Header, NO_REPLY};
 use super::{Answer, BusEvent, CallId};
-use crate::access::{Caller, Groups, Rules, Verdict};
-use crate::clock;
+use crate::common::access::{Caller, Groups, Verdict};
+use crate::common::model::AppId;
+use crate::common::time::BootTime;
 use crate::lifecycle::means_registration;
-use crate::model::AppId;
-use crate::time::BootTime;
-use crate::view::{CallError, ErrorName, Served, seconds_left};
+use crate::lifecycle::view::{CallError, ErrorName, Served, seconds_left};
+use crate::system::clock;
 
-/// Calls that are held until the bus has said who calls (contract, section 2, "Limits").
-pub(super) const HELD: usize = 64;
 /// So long a call waits for a name service.
 const NAME_SERVICE: Duration = Duration::from_secs(5);
-
-/// A call of a connection that the bus has not told of yet.
-pub(super) struct Held {
-    to: ReplyTo,
-    request: Request<Box<str>>,
-}
 
 impl Service {
     /// A call has come.
@@ -68,7 +59,7 @@ impl Service {
             return self.hold(request, to);
         };
         let state = self.snapshot.read();
-        let Some((rules, number)) = rules(&state, request.right()) else {
+        let Some((rules, number)) = state.rules(request.right()) else {
             let error = unknown(request.right());
             return refuse(&mut self.main, to, &error);
         };
@@ -145,8 +136,7 @@ impl Service {
                     log::warn!("{line}");
                 }
                 let state = self.snapshot.read();
-                let by_groups =
-                    rules(&state, right).is_some_and(|(rules, _)| rules.groups.is_some());
+                let by_groups = state.rules(right).is_some_and(|(rules, _)| rules.groups.is_some());
                 let of_database = by_groups && caller.groups == Groups::OfDatabase;
                 let who = described(caller);
                 let why = if of_database {
@@ -324,8 +314,8 @@ impl Service {
                 }
                 Stage::Names { request, caller, .. } => {
                     let state = self.snapshot.read();
-                    let rules = rules(&state, request.lend().right());
-                    let names = rules.map(|(rules, _)| question(rules, caller).names());
+                    let rules = state.rules(request.lend().right());
+                    let names = rules.map(|(rules, _)| Question::of(rules, caller).names());
                     format!(
                         "the name service has not said within {} s what it knows of {}",
                         NAME_SERVICE.as_secs(),
@@ -352,19 +342,6 @@ impl Service {
         if matches!(call.stage, Stage::Daemon { .. }) {
             (self.events)(BusEvent::Gone { call: call.id });
         }
-    }
-}
-
-/// The rules that a request is judged by, and their number; none for an unknown application.
-pub(super) fn rules<'s>(state: &'s State, right: Right<'_>) -> Option<(&'s Rules, RulesNumber)> {
-    static ROOT_ALONE: Rules = Rules { users: None, groups: None, labels: None };
-    match right {
-        Right::Application(id) => {
-            let application = state.applications.get(id)?;
-            Some((&application.face.access, application.rules))
-        }
-        Right::Reload => Some((&state.reload.rules, state.reload.number)),
-        Right::Root => Some((&ROOT_ALONE, 0)),
     }
 }
 

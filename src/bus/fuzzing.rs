@@ -10,9 +10,9 @@ use super::gate::{Fate, decide, decide_large};
 use super::request::Request;
 use super::wire::{CALL, Header, NO_REPLY, Outgoing, parse};
 use super::*;
-use crate::access::Rules;
-use crate::fuzzing::Recipe;
-use crate::view::{AppState, Counters, Face};
+use crate::common::access::Rules;
+use crate::common::recipe::Recipe;
+use crate::lifecycle::view::{AppState, Counters, Face};
 
 /// A recipe for a stream: bytes as they are, calls, and messages of any announced length; and for
 /// the pieces in which it arrives.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What becomes of a call: decided in one place, from its header and the snapshot alone.
 
-use super::objects::{INTROSPECTABLE, OBJECT_MANAGER, Object, PEER, PROPERTIES, find};
+use super::objects::{INTROSPECTABLE, OBJECT_MANAGER, Object, PEER, PROPERTIES};
 use super::request::{Request, excerpt};
 use super::snapshot::State;
 use super::wire::{CALL, Header, NO_REPLY};
 use super::{APPLICATION_INTERFACE, MANAGER_INTERFACE};
-use crate::view::{CallError, ErrorName, Property};
+use crate::lifecycle::view::{CallError, ErrorName, Property};
 
 /// What becomes of a call.
 #[derive(Debug, PartialEq)]
@@ -130,7 +130,7 @@ enum Wrong<'m> {
 }
 
 fn ask<'m>(call: &Header<'m>, state: &State) -> Result<Fate<'m>, Wrong<'m>> {
-    let object = find(call.path, state);
+    let object = state.find(call.path);
     let interfaces = match object {
         Some(object) => object.interfaces(),
         // Whatever the path is (D-Bus Specification, section "Standard Interfaces").

@@ -16,7 +16,7 @@ const LONGEST: usize = 4096;
 ///
 /// # Errors
 /// The connection fails, or the bus refuses us.
-pub(super) fn log_in(stream: &mut UnixStream, descriptors: bool) -> io::Result<String> {
+pub(crate) fn log_in(stream: &mut UnixStream, descriptors: bool) -> io::Result<String> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut answer = ask(stream, "\0AUTH EXTERNAL\r\n")?;

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::unistd::{Group, Uid, User, getgrouplist};
 
 use super::snapshot::RulesNumber;
-use crate::access::{LookedUp, Rules};
+use crate::common::access::{Caller, Groups, LookedUp, Rules};
 
 /// Lookups at a time, those that hang included.
 const AT_A_TIME: usize = 32;
@@ -39,7 +39,13 @@ pub(super) struct Lookups {
 }
 
 impl Question {
-    pub(super) fn new(rules: &Rules, of: Option<u32>) -> Self {
+    /// What has to be looked up to judge a caller by these rules.
+    pub(super) fn of(rules: &Rules, caller: &Caller) -> Self {
+        let of_database = caller.groups == Groups::OfDatabase && rules.groups.is_some();
+        Self::new(rules, caller.uid.filter(|_| of_database))
+    }
+
+    fn new(rules: &Rules, of: Option<u32>) -> Self {
         let users = rules.named_users().map(str::to_owned).collect();
         let groups = rules.named_groups().map(str::to_owned).collect();
         Self { users, groups, of }
@@ -111,7 +117,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::access::Name;
+    use crate::common::access::Name;
 
     fn names(texts: &[&str]) -> Option<Vec<Name>> {
         Some(texts.iter().map(|text| Name { text: (*text).into(), id: None }).collect())

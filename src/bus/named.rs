@@ -5,16 +5,15 @@ use std::rc::Rc;
 
 use super::Note;
 use super::answers::refuse;
-use super::calls::rules;
 use super::gate::refusal;
 use super::lookup::{Found, Question, Run};
 use super::service::Service;
 use super::snapshot::RulesNumber;
 use super::waiting::{Call, Stage};
-use crate::access::{Caller, Groups, Rules, Verdict};
-use crate::clock;
-use crate::time::BootTime;
-use crate::view::ErrorName;
+use crate::common::access::{Groups, Verdict};
+use crate::common::time::BootTime;
+use crate::lifecycle::view::ErrorName;
+use crate::system::clock;
 
 impl Service {
     /// Asks what the names in these rules stand for, for all calls that wait for it.
@@ -27,8 +26,8 @@ impl Service {
             return;
         };
         let first = Rc::clone(caller);
-        let rules = rules(&state, request.lend().right()).filter(|rules| rules.1 == number);
-        let Some(question) = rules.map(|(rules, _)| question(rules, caller)) else {
+        let rules = state.rules(request.lend().right()).filter(|rules| rules.1 == number);
+        let Some(question) = rules.map(|(rules, _)| Question::of(rules, caller)) else {
             // The rules have changed meanwhile: the calls are judged by the new ones.
             drop(state);
             for call in self.waiting.take(waits) {
@@ -65,7 +64,7 @@ impl Service {
                 }
             };
             let state = self.snapshot.read();
-            let judged = rules(&state, request.right()).filter(|rules| rules.1 == *number);
+            let judged = state.rules(request.right()).filter(|rules| rules.1 == *number);
             let allowed =
                 judged.map(|(rules, _)| rules.judge(caller, Some(found)) == Verdict::Allowed);
             drop(state);
@@ -96,10 +95,4 @@ impl Service {
             self.admit(request.lend(), call.to.lend(), now);
         }
     }
-}
-
-/// What has to be looked up to judge a caller by these rules.
-pub(super) fn question(rules: &Rules, caller: &Caller) -> Question {
-    let of_database = caller.groups == Groups::OfDatabase && rules.groups.is_some();
-    Question::new(rules, caller.uid.filter(|_| of_database))
 }

@@ -2,9 +2,8 @@
 //! The tree of objects, and what introspection says of it. The interfaces come from the files in
 //! `systemd/`, which are the contract.
 
-use super::snapshot::State;
 use super::wire::Writer;
-use super::{APPLICATION_INTERFACE, APPLICATION_PATH, MANAGER_INTERFACE, MANAGER_PATH};
+use super::{APPLICATION_INTERFACE, MANAGER_INTERFACE};
 
 pub(super) const PEER: &str = "org.freedesktop.DBus.Peer";
 pub(super) const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
@@ -22,20 +21,6 @@ pub(super) enum Object<'p> {
     Application(&'p str),
 }
 
-/// What is at a path.
-pub(super) fn find<'p>(path: &'p str, state: &State) -> Option<Object<'p>> {
-    if let Some(id) = path.strip_prefix(APPLICATION_PATH) {
-        return state.applications.contains_key(id).then_some(Object::Application(id));
-    }
-    match path {
-        MANAGER_PATH => Some(Object::Manager),
-        "/" => Some(Object::Above("tv")),
-        "/tv" => Some(Object::Above("tokend")),
-        _ => (path.len() + 1 == APPLICATION_PATH.len() && APPLICATION_PATH.starts_with(path))
-            .then_some(Object::Applications),
-    }
-}
-
 impl Object<'_> {
     /// Its interfaces.
     pub(super) fn interfaces(self) -> &'static [&'static str] {
@@ -46,8 +31,12 @@ impl Object<'_> {
         }
     }
 
-    /// The answer to `Introspect`.
-    pub(super) fn introspect(self, state: &State, answer: &mut Writer<'_>) {
+    /// The answer to `Introspect`, with these applications.
+    pub(super) fn introspect<'a>(
+        self,
+        applications: impl Iterator<Item = &'a str>,
+        answer: &mut Writer<'_>,
+    ) {
         let mut parts = vec![DOCTYPE, "<node>"];
         for interface in self.interfaces() {
             parts.push(match *interface {
@@ -61,7 +50,7 @@ impl Object<'_> {
         }
         let child = |parts: &mut Vec<_>, name| parts.extend(["<node name=\"", name, "\"/>"]);
         let applications = |parts: &mut Vec<_>| {
-            state.applications.keys().for_each(|id| child(parts, id.as_str()));
+            applications.for_each(|id| child(parts, id));
         };
         match self {
             Self::Above(name) => child(&mut parts, name),

@@ -5,10 +5,10 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use crate::access::Caller;
-use crate::map::Map;
-use crate::model::AppId;
-use crate::time::BootTime;
+use crate::common::access::Caller;
+use crate::common::map::Map;
+use crate::common::model::AppId;
+use crate::common::time::BootTime;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MOST: usize = 16;

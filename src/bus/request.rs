@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What only some may ask for: bounded, and in a form that can be kept until it is known who asks.
 
-use crate::model::AppId;
-use crate::secret::Secret;
+use crate::common::model::AppId;
+use crate::common::secret::Secret;
 
 /// The longest `rejected_token` and the longest `code` of `ReplaceToken`, in bytes (contract,
 /// section 2, "Limits").

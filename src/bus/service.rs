@@ -11,22 +11,21 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::callers::{Bus, Callers, credentials};
-use super::calls::{HELD, Held};
 use super::frames::Frame;
 use super::link::{BACKLOG, Link, is_from_bus};
 use super::lookup::Lookups;
 use super::refusals::Refusals;
 use super::side::{Side, Told};
-use super::waiting::Waiting;
+use super::waiting::{HELD, Held, Waiting};
 use super::wire::{CALL, ERROR, Header, RETURN, SIGNAL, parse};
 use super::{
     BusAddress, BusCommand, BusError, BusEvent, CallId, NAME, Note, Queue, Snapshot, signals,
 };
-use crate::access::Groups;
-use crate::model::AppId;
-use crate::time::BootTime;
-use crate::view::{CallError, ErrorName};
-use crate::{clock, memory};
+use crate::common::access::Groups;
+use crate::common::model::AppId;
+use crate::common::time::BootTime;
+use crate::lifecycle::view::{CallError, ErrorName};
+use crate::system::{clock, memory};
 
 /// The way to the daemon.
 pub(super) type Events = Box<dyn Fn(BusEvent) + Send + Sync>;

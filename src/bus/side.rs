@@ -10,7 +10,7 @@ use super::callers::{Bus, credentials};
 use super::frames::Frame;
 use super::link::{BUS, Link, is_from_bus};
 use super::wire::{ERROR, Header, RETURN, SIGNAL, parse};
-use crate::access::Caller;
+use crate::common::access::Caller;
 
 /// Who leaves the bus: one rule for everybody, there only while calls wait.
 const LEAVING: &str = "type='signal',sender='org.freedesktop.DBus',\

@@ -7,8 +7,8 @@ use super::objects::{OBJECT_MANAGER, PROPERTIES};
 use super::snapshot::Exported;
 use super::wire::{NO_REPLY, Outgoing, SIGNAL, Writer};
 use super::{APPLICATION_INTERFACE, APPLICATION_PATH, MANAGER_INTERFACE, MANAGER_PATH};
-use crate::model::AppId;
-use crate::view::{AppView, Property};
+use crate::common::model::AppId;
+use crate::lifecycle::view::{AppView, Property};
 
 /// Tells what differs between two views; nothing, if nothing does.
 pub(super) fn application_changed(link: &mut Link, id: &AppId, before: &AppView, after: &AppView) {

@@ -4,25 +4,13 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::objects::Object;
-use super::wire::Writer;
-use super::{APPLICATION_INTERFACE, APPLICATION_PATH};
-use crate::access::{Name, Rules};
-use crate::map::Map;
-use crate::model::AppId;
-use crate::view::{AppView, Face, Property};
-
-/// One field of `GetDeviceInfo`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum InfoValue {
-    /// `s`
-    Text(String),
-    /// `u`
-    Number(u32),
-    /// `d`
-    Decimal(f64),
-    /// `b`
-    Flag(bool),
-}
+use super::request::Right;
+use super::wire::{InfoValue, Writer};
+use super::{APPLICATION_INTERFACE, APPLICATION_PATH, MANAGER_PATH};
+use crate::common::access::{Name, Rules};
+use crate::common::map::Map;
+use crate::common::model::AppId;
+use crate::lifecycle::view::{AppView, Face, Property};
 
 /// The present state of everything that is on the bus. The daemon changes it, and then sends the
 /// [`BusCommand`](super::BusCommand) that tells the bus of it. What callers ask for often is kept
@@ -183,6 +171,33 @@ impl State {
     fn next_rules(&mut self) -> RulesNumber {
         self.last_rules += 1;
         self.last_rules
+    }
+
+    /// What is at a path.
+    pub(super) fn find<'p>(&self, path: &'p str) -> Option<Object<'p>> {
+        if let Some(id) = path.strip_prefix(APPLICATION_PATH) {
+            return self.applications.contains_key(id).then_some(Object::Application(id));
+        }
+        match path {
+            MANAGER_PATH => Some(Object::Manager),
+            "/" => Some(Object::Above("tv")),
+            "/tv" => Some(Object::Above("tokend")),
+            _ => (path.len() + 1 == APPLICATION_PATH.len() && APPLICATION_PATH.starts_with(path))
+                .then_some(Object::Applications),
+        }
+    }
+
+    /// The rules that a request is judged by, and their number; none for an unknown application.
+    pub(super) fn rules(&self, right: Right<'_>) -> Option<(&Rules, RulesNumber)> {
+        static ROOT_ALONE: Rules = Rules { users: None, groups: None, labels: None };
+        match right {
+            Right::Application(id) => {
+                let application = self.applications.get(id)?;
+                Some((&application.face.access, application.rules))
+            }
+            Right::Reload => Some((&self.reload.rules, self.reload.number)),
+            Right::Root => Some((&ROOT_ALONE, 0)),
+        }
     }
 
     /// The properties of the manager.

@@ -8,10 +8,10 @@ use super::CallId;
 use super::lookup::Run;
 use super::request::Request;
 use super::snapshot::RulesNumber;
-use crate::access::Caller;
-use crate::model::AppId;
-use crate::time::BootTime;
-use crate::view::{CallError, ErrorName};
+use crate::common::access::Caller;
+use crate::common::model::AppId;
+use crate::common::time::BootTime;
+use crate::lifecycle::view::{CallError, ErrorName};
 
 /// Waiting calls of one connection, of one application, and of all (contract, section 2).
 const PER_CONNECTION: usize = 64;
@@ -22,6 +22,15 @@ const BYTES: usize = 512 * 1024;
 /// The daemon answers within 20 s, and says why. No caller waits for longer than a moment
 /// more, whatever happens there, and less than the 25 s after which D-Bus libraries give up.
 pub(super) const SAFETY_NET: Duration = Duration::from_millis(20_500);
+
+/// Calls that are held until the bus has said who calls (contract, section 2, "Limits").
+pub(super) const HELD: usize = 64;
+
+/// A call of a connection that the bus has not told of yet.
+pub(super) struct Held {
+    pub(super) to: ReplyTo,
+    pub(super) request: Request<Box<str>>,
+}
 
 /// To whom an answer goes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,20 @@
 //! Messages as bytes (D-Bus Specification, sections "Type System" and "Message Protocol"): what is
 //! written is little-endian, what is read may be either.
 
-use crate::view::{self, Happened, Property};
+use crate::lifecycle::view::{self, Happened, Property};
 
-use super::InfoValue;
+/// One field of `GetDeviceInfo`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InfoValue {
+    /// `s`
+    Text(String),
+    /// `u`
+    Number(u32),
+    /// `d`
+    Decimal(f64),
+    /// `b`
+    Flag(bool),
+}
 
 /// The types of messages.
 pub(super) const CALL: u8 = 1;

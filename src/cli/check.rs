@@ -7,17 +7,17 @@ mod clock;
 mod configuration;
 mod credentials;
 mod device;
-mod finding;
+mod diagnostic;
 mod server;
 mod storage;
 mod unit;
 pub(super) mod user;
 
+use crate::common::time::WallTime;
 use crate::config;
 use crate::daemon::Options;
-use crate::time::WallTime;
 
-use finding::Findings;
+use diagnostic::Diagnostics;
 
 /// What `check` was asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,8 +56,8 @@ pub fn run(options: &Options, asked: Asked, now: WallTime) -> (String, bool) {
     (text, findings.good())
 }
 
-fn findings(options: &Options, strict: bool, now: WallTime) -> Findings {
-    let mut findings = Findings::new(strict);
+fn findings(options: &Options, strict: bool, now: WallTime) -> Diagnostics {
+    let mut findings = Diagnostics::new(strict);
     let user = user::check(options, &mut findings);
     let config = match config::load(&options.config) {
         Ok(config) => config,

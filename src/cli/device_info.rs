@@ -7,16 +7,17 @@ use std::io;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::chain;
 use super::check::user::{self, User};
-use crate::bus::client::{self, ClientError};
 use crate::bus::{BusAddress, InfoValue};
+use crate::client::{self, ClientError};
+use crate::common::error::chain;
+use crate::common::exit;
+use crate::common::map::Map;
 use crate::config;
 use crate::daemon::Options;
 use crate::device::{self, Basis, Overrides, Value};
-use crate::map::Map;
 use crate::seal;
-use crate::store::{LockError, Look};
+use crate::store::{Inspection, LockError};
 
 /// What goes to standard output: a table of key and value, or with `json` an object whose keys are
 /// those of the contract, section 3, with strings, numbers and booleans as there.
@@ -53,7 +54,7 @@ pub fn local(options: &Options, json: bool) -> String {
     }
     let rows = info.0.iter().map(|(field, found)| {
         let value = match &found.value {
-            Value::Text(text) => crate::text::printable(text),
+            Value::Text(text) => crate::common::text::printable(text),
             Value::Number(number) => number.to_string(),
             Value::Decimal(decimal) => decimal.to_string(),
             Value::Flag(flag) => flag.to_string(),
@@ -84,7 +85,7 @@ fn identity(options: &Options, overrides: &Overrides) -> (&'static str, String) 
             };
             (basis, identity.origin())
         }
-        Err(error) => ("none", crate::text::printable(&chain(&error))),
+        Err(error) => ("none", crate::common::text::printable(&chain(&error))),
     }
 }
 
@@ -94,17 +95,16 @@ fn identity(options: &Options, overrides: &Overrides) -> (&'static str, String) 
 /// # Errors
 /// What is wrong, and what to exit with.
 pub fn identifier(options: &Options, looks: bool) -> Result<String, (String, u8)> {
-    const TEMPFAIL: u8 = 75;
-    let config = config::load(&options.config).map_err(|faults| (chain(&faults), 78))?;
+    let config = config::load(&options.config).map_err(|faults| (chain(&faults), exit::CONFIG))?;
     let user = user::user(options);
     if looks && let Some(id) = stored(options, &config.settings.seal, user)? {
         return Ok(format!("{id}\n"));
     }
     let decided = device::identity_for(&options.root, &config.settings.device, user.reader());
-    let decided = decided.map_err(|error| (chain(&error), 78))?;
+    let decided = decided.map_err(|error| (chain(&error), exit::CONFIG))?;
     if decided.basis == Basis::Random {
         let message = "no source is there: the device identifier is made up at the first start";
-        return Err((message.to_owned(), TEMPFAIL));
+        return Err((message.to_owned(), exit::TEMPFAIL));
     }
     eprintln!("tokend: not stored yet; decided now, it comes from {}", decided.origin());
     Ok(format!("{}\n", decided.id))
@@ -115,19 +115,17 @@ fn stored(
     seal: &config::Seal,
     user: User,
 ) -> Result<Option<String>, (String, u8)> {
-    const IOERR: u8 = 74;
-    const NOPERM: u8 = 77;
-    let look = Look::open(&options.state, user.daemon).map_err(|error| {
+    let look = Inspection::open(&options.state, user.daemon).map_err(|error| {
         let denied = matches!(
             &error,
             LockError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied
         );
-        (chain(&error), if denied { NOPERM } else { IOERR })
+        (chain(&error), if denied { exit::NOPERM } else { exit::IOERR })
     })?;
-    let Some(look) = look.filter(Look::has_identity) else { return Ok(None) };
-    let key = seal::chatty_source(seal, &options.state, user.other()).root_key(false);
-    let key = key.map_err(|error| (chain(&error), IOERR))?;
-    look.identity(&key).map_err(|error| (chain(&error), IOERR))
+    let Some(look) = look.filter(Inspection::has_identity) else { return Ok(None) };
+    let key = seal::source_with_stderr(seal, &options.state, user.other()).root_key(false);
+    let key = key.map_err(|error| (chain(&error), exit::IOERR))?;
+    look.identity(&key).map_err(|error| (chain(&error), exit::IOERR))
 }
 
 /// The same, of the running daemon.
@@ -162,7 +160,7 @@ fn as_table(fields: &Map<String, InfoValue>) -> String {
     let mut table = format!("{:width$}  VALUE\n", "KEY");
     for (key, value) in fields {
         let value = match value {
-            InfoValue::Text(text) => crate::text::printable(text),
+            InfoValue::Text(text) => crate::common::text::printable(text),
             InfoValue::Number(number) => number.to_string(),
             InfoValue::Decimal(decimal) => decimal.to_string(),
             InfoValue::Flag(flag) => flag.to_string(),

@@ -20,10 +20,10 @@ mod step;
 
 use std::time::Duration;
 
+use crate::common::time::WallTime;
 use crate::config;
 use crate::daemon::Options;
 use crate::oauth::probe::Stopwatch;
-use crate::time::WallTime;
 
 use causes::causes;
 use redact::Redactor;

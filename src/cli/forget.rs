@@ -2,8 +2,8 @@
 //! `tokend forget ID --yes`: deletes an application's credentials and its token.
 
 use crate::bus::BusAddress;
-use crate::bus::client::{self, ClientError};
-use crate::model::AppId;
+use crate::client::{self, ClientError};
+use crate::common::model::AppId;
 
 /// What goes to standard output.
 ///

@@ -2,9 +2,9 @@
 //! `tokend headers ID`: one `Name: value` a line, as `curl -H @-` takes it.
 
 use crate::bus::BusAddress;
-use crate::bus::client::{self, ClientError};
-use crate::model::AppId;
-use crate::secret::Secret;
+use crate::client::{self, ClientError};
+use crate::common::model::AppId;
+use crate::common::secret::Secret;
 
 /// What goes to standard output, in the order of the names.
 ///

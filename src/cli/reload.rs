@@ -2,7 +2,7 @@
 //! `tokend reload`: says nothing where all went well.
 
 use crate::bus::BusAddress;
-use crate::bus::client::{self, ClientError};
+use crate::client::{self, ClientError};
 
 /// What goes to standard output: nothing.
 ///

@@ -7,12 +7,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::chain;
+use crate::common::error::chain;
+use crate::common::exit;
 use crate::config::{self, Faults, Source};
 use crate::daemon::Options;
 use crate::seal;
 use crate::store::{self, LockError, ResealError, Resealed, StateDir};
-use crate::{harden, logging};
+use crate::system::{logging, process};
 
 /// What goes to standard output.
 ///
@@ -21,7 +22,7 @@ use crate::{harden, logging};
 pub fn run(options: &Options, from: &Path) -> Result<String, Failure> {
     let directory = options.state.display();
     become_owner(&options.state).map_err(Failure::User)?;
-    harden::process().map_err(Failure::Harden)?;
+    process::harden().map_err(Failure::Harden)?;
     logging::start(logging::Target::Stderr, log::LevelFilter::Info);
     let source = Source {
         directory: Some(from.to_owned()),
@@ -34,8 +35,8 @@ pub fn run(options: &Options, from: &Path) -> Result<String, Failure> {
     }
 
     let dir = StateDir::lock(&options.state).map_err(Failure::Lock)?;
-    let mut old = seal::chatty_source(&before, dir.path(), None);
-    let mut new = seal::chatty_source(&now, dir.path(), None);
+    let mut old = seal::source_with_stderr(&before, dir.path(), None);
+    let mut new = seal::source_with_stderr(&now, dir.path(), None);
     let mut notes = dir.notes().to_vec();
     let done = store::reseal(&dir, old.as_mut(), new.as_mut(), &mut notes);
     notes.extend(new.warning().map(|text| store::Note { level: log::Level::Warn, text }));
@@ -62,7 +63,7 @@ fn become_owner(state: &Path) -> io::Result<()> {
     if !root || meta.uid() == 0 || !meta.is_dir() {
         return Ok(());
     }
-    harden::become_user(meta.uid(), meta.gid())
+    process::become_user(meta.uid(), meta.gid())
 }
 
 /// Why nothing was moved.
@@ -85,12 +86,12 @@ impl Failure {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::User(_) => 77,
-            Self::Harden(_) => 71,
-            Self::Config(_) => 78,
-            Self::Lock(LockError::Busy { .. }) => 75,
-            Self::Lock(_) => 73,
-            Self::Reseal(_) => 74,
+            Self::User(_) => exit::NOPERM,
+            Self::Harden(_) => exit::OSERR,
+            Self::Config(_) => exit::CONFIG,
+            Self::Lock(LockError::Busy { .. }) => exit::TEMPFAIL,
+            Self::Lock(_) => exit::CANTCREAT,
+            Self::Reseal(_) => exit::IOERR,
         }
     }
 

@@ -5,14 +5,14 @@ use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::bus::BusAddress;
-use crate::bus::client::{self, ClientError, Event, Overview, Status};
-use crate::model::AppId;
-use crate::text::{escaped_json, printable};
-use crate::time::WallTime;
+use crate::client::{self, ClientError, Event, Overview, Status};
+use crate::common::model::AppId;
+use crate::common::text::{escaped_json, printable};
+use crate::common::time::WallTime;
 
 mod advice;
-mod board;
 mod lines;
+mod model;
 mod screen;
 mod terminal;
 /// `tokend status --watch [ID]`.

@@ -2,9 +2,9 @@
 //! `tokend token ID`: the access token, alone on a line.
 
 use crate::bus::BusAddress;
-use crate::bus::client::{self, ClientError};
-use crate::model::AppId;
-use crate::secret::Secret;
+use crate::client::{self, ClientError};
+use crate::common::model::AppId;
+use crate::common::secret::Secret;
 
 /// What goes to standard output.
 ///

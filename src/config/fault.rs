@@ -4,6 +4,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::system::fs::trusted::{FileError, Problem};
+
 /// One thing that is wrong with one file or directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -99,6 +101,20 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+impl From<FileError> for Fault {
+    /// A file that cannot be read, or may not be believed: its cause included.
+    fn from(error: FileError) -> Self {
+        let message = match &error.problem {
+            Problem::Io(cause) => {
+                let own = rustix::process::geteuid().as_raw();
+                format!("{}: {cause}; legal: what uid {own} can read", error.problem)
+            }
+            problem => problem.to_string(),
+        };
+        Self::of_file(error.path, message)
+    }
+}
+
 /// All that is wrong with the configuration, at least one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
@@ -126,11 +142,22 @@ impl From<Fault> for Faults {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::system::fs::trusted;
 
     fn fault(kind: FaultKind, key: &str, message: &str) -> Fault {
         let (file, key) = ("/etc/tokend/tokend.toml".into(), Some(key.to_owned()));
         Fault { file, line: Some(3), key, kind, message: message.to_owned() }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_a_fault_with_its_cause() {
+        let error = trusted::read(Path::new("/nonexistent/a"), 10).unwrap_err();
+        assert!(Fault::from(error).to_string().starts_with(
+            "/nonexistent/a: cannot be read: No such file or directory (os error 2); legal: what uid"
+        ));
     }
 
     #[test]

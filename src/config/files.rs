@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::trust::{Directory, FileError};
 use super::{Fault, Faults, Source};
-use crate::map::Map;
-use crate::model::{AppId, BadAppId};
+use crate::common::map::Map;
+use crate::common::model::{AppId, BadAppId};
+use crate::system::fs::trusted::{Directory, FileError};
 
 const SETTINGS: &str = "tokend.toml";
 const APPLICATIONS: &str = "applications.d";
@@ -83,7 +83,7 @@ pub(super) fn search(places: &[Place]) -> Result<Found, Faults> {
         let path = directory.path().join(SETTINGS);
         match directory.read(SETTINGS, LIMIT) {
             Ok(bytes) => bytes.map(|bytes| Ok(Text { path, bytes })),
-            Err(error) => Some(Err(error.fault())),
+            Err(error) => Some(Err(error.into())),
         }
     });
     match settings {
@@ -123,7 +123,7 @@ impl Found {
                 // It has gone since it was listed.
                 Ok(None) => {}
                 Err(error) => {
-                    found.faults.push(error.fault());
+                    found.faults.push(error.into());
                     found.unreadable.push(id);
                 }
             }
@@ -176,7 +176,7 @@ fn id(name: &str) -> Option<Result<AppId, BadAppId>> {
 }
 
 fn noted<T>(found: Result<Option<T>, FileError>, faults: &mut Vec<Fault>) -> Option<T> {
-    found.map_err(|error| faults.push(error.fault())).ok().flatten()
+    found.map_err(|error| faults.push(error.into())).ok().flatten()
 }
 
 fn no_settings(places: &[Place]) -> Fault {

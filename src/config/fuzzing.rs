@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
-use crate::fuzzing::is_one_line;
-use crate::secret::Secret;
+use crate::common::recipe::is_one_line;
+use crate::common::secret::Secret;
 
 /// The text of a file, read as `tokend.toml` and as one of `applications.d`.
 pub fn configuration(input: &[u8]) {

@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::common::secret::Secret;
 
 /// The claims that a person can tell a statement by; each is none where it is left out or of
 /// another type. Texts are cut to 120 characters, all of them printable.
@@ -77,7 +77,7 @@ fn object(part: &str, error: NotAJwt) -> Result<Map<String, Value>, NotAJwt> {
 fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
     const MOST: usize = 120;
     let text = object.get(key)?.as_str()?;
-    Some(text.chars().filter(|c| !crate::text::is_hidden(*c)).take(MOST).collect())
+    Some(text.chars().filter(|c| !crate::common::text::is_hidden(*c)).take(MOST).collect())
 }
 
 fn date(object: &Map<String, Value>, key: &str) -> Option<i64> {

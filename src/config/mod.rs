@@ -15,7 +15,6 @@ mod raw;
 mod settings;
 mod statement;
 mod table;
-mod trust;
 mod url;
 mod values;
 mod written;
@@ -29,18 +28,17 @@ use std::time::Duration;
 pub use fault::{Fault, FaultKind, Faults};
 pub use names::user_id;
 pub use statement::{Statement, StatementError, read_statement};
-pub(crate) use trust::judge as judge_opened;
-pub use trust::{FileError, Problem, check_ownership, judge_for, read as read_trusted};
 pub use written::{Written, is_key, written};
 
-use crate::access::{Name, Rules};
+use crate::common::access::{Name, Rules};
+use crate::common::map::Map;
+use crate::common::model::{AppId, Origin};
 use crate::device::Overrides;
-use crate::map::Map;
-use crate::model::{AppId, Origin};
+use crate::system::logging::Target;
 use files::Text;
 use paths::Base;
 use raw::{RawApplication, RawSettings};
-use table::Sheet;
+use table::Document;
 
 /// Reads and checks the whole configuration. An application whose file is faulty is left out, with
 /// its faults in [`Config::faults`]. Statements and keys are not read here.
@@ -151,20 +149,9 @@ pub struct Pkcs11 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Log {
     /// Where the log goes.
-    pub target: LogTarget,
+    pub target: Target,
     /// What goes there.
     pub level: log::LevelFilter,
-}
-
-/// Where the log goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogTarget {
-    /// To stderr under systemd or on a terminal, else to syslog.
-    Auto,
-    /// To `/dev/log`.
-    Syslog,
-    /// To stderr.
-    Stderr,
 }
 
 /// `applications.d/ID.toml`
@@ -245,8 +232,8 @@ fn read_settings(
     credentials: Option<&Path>,
     warnings: &mut Vec<String>,
 ) -> Result<Settings, Faults> {
-    read(text, credentials, |sheet, document, base| {
-        settings::settings(sheet, RawSettings::read(sheet, document), base, warnings)
+    read(text, credentials, |document, root_table, base| {
+        settings::settings(document, RawSettings::read(document, root_table), base, warnings)
     })
 }
 
@@ -256,8 +243,14 @@ fn read_application(
     credentials: Option<&Path>,
     warnings: &mut Vec<String>,
 ) -> Result<Application, Faults> {
-    read(text, credentials, |sheet, document, base| {
-        application::application(sheet, id, RawApplication::read(sheet, document), base, warnings)
+    read(text, credentials, |document, root_table, base| {
+        application::application(
+            document,
+            id,
+            RawApplication::read(document, root_table),
+            base,
+            warnings,
+        )
     })
 }
 
@@ -265,14 +258,15 @@ fn read_application(
 fn read<T>(
     file: &Text,
     credentials: Option<&Path>,
-    check: impl for<'s> FnOnce(&'s Sheet<'s>, &'s toml::de::DeTable<'s>, Base<'_>) -> Option<T>,
+    check: impl for<'s> FnOnce(&'s Document<'s>, &'s toml::de::DeTable<'s>, Base<'_>) -> Option<T>,
 ) -> Result<T, Faults> {
     let text = str::from_utf8(&file.bytes).map_err(|error| not_utf8(file, error.valid_up_to()))?;
-    let sheet = Sheet::new(&file.path, text);
+    let document = Document::new(&file.path, text);
     let beside = file.path.parent().unwrap_or(Path::new("."));
-    let checked =
-        sheet.parse().and_then(|document| check(&sheet, &document, Base { beside, credentials }));
-    match (checked, sheet.into_faults()) {
+    let checked = document
+        .parse()
+        .and_then(|root_table| check(&document, &root_table, Base { beside, credentials }));
+    match (checked, document.into_faults()) {
         (Some(checked), faults) if faults.is_empty() => Ok(checked),
         (_, faults) => Err(Faults(faults)),
     }

@@ -5,8 +5,8 @@ use std::fmt;
 
 use nix::unistd::{Group, User};
 
-use super::table::{RawName, excerpt};
-use crate::access::Name;
+use super::table::{RawName, described, excerpt};
+use crate::common::access::Name;
 
 /// What a name is looked up as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) fn resolve(name: RawName, kind: Kind) -> Result<Name, String> {
         };
     }
     if !legal(&text) {
-        let found = super::values::described(&text);
+        let found = described(&text);
         return Err(format!(
             "found {found}; legal: the name or the number of a {kind}, \
              at most 256 characters, no white space, no colon"

@@ -4,7 +4,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::table::excerpt;
+use super::table::{described, excerpt};
 
 /// What relative paths are relative to.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +76,7 @@ pub(super) fn absolute(path: String) -> Result<PathBuf, String> {
 fn legal(path: String) -> Result<PathBuf, String> {
     // The kernel's bound for a path.
     if !(1..4096).contains(&path.len()) || path.chars().any(char::is_control) {
-        let found = super::values::described(&path);
+        let found = described(&path);
         return Err(format!("found {found}; legal: a path without control characters"));
     }
     Ok(PathBuf::from(path))

@@ -2,7 +2,7 @@
 //! The shape of the two files (contract, section 5): their tables, keys and types. Values are
 //! judged in `settings` and `application`.
 
-use super::table::{Entry, Item, Place, RawName, Sheet, Table};
+use super::table::{Document, Entry, Item, Place, RawName, Table};
 use crate::device::Field;
 
 /// `tokend.toml`.
@@ -56,9 +56,9 @@ pub(super) struct RawApplication {
 }
 
 impl<'a> RawSettings<'a> {
-    pub(super) fn read(sheet: &'a Sheet<'a>, document: &'a toml::de::DeTable<'a>) -> Self {
+    pub(super) fn read(document: &'a Document<'a>, root_table: &'a toml::de::DeTable<'a>) -> Self {
         let tables = ["reload_users", "server", "storage", "device", "clock", "log"];
-        let root = Table::root(sheet, document, &tables);
+        let root = Table::root(document, root_table, &tables);
         let clock = root.table("clock", &["synchronized_file"]);
         let log = root.table("log", &["target", "level"]);
         Self {
@@ -128,7 +128,10 @@ impl<'a> RawDevice<'a> {
 }
 
 impl RawApplication {
-    pub(super) fn read<'a>(sheet: &'a Sheet<'a>, document: &'a toml::de::DeTable<'a>) -> Self {
+    pub(super) fn read<'a>(
+        document: &'a Document<'a>,
+        root_table: &'a toml::de::DeTable<'a>,
+    ) -> Self {
         let keys = [
             "software_statement_file",
             "redirect_uri",
@@ -137,7 +140,7 @@ impl RawApplication {
             "allow_groups",
             "allow_labels",
         ];
-        let root = Table::root(sheet, document, &keys);
+        let root = Table::root(document, root_table, &keys);
         Self {
             software_statement_file: root.text("software_statement_file"),
             redirect_uri: root.text("redirect_uri"),

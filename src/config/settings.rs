@@ -8,12 +8,13 @@ use toml::de::DeValue;
 
 use super::paths::{self, Base};
 use super::raw::{RawDevice, RawServer, RawSettings, RawStorage};
-use super::table::{Entry, Place, Sheet, excerpt, integer, type_of};
+use super::table::{Document, Entry, Place, excerpt, integer, type_of};
 use super::values::{self, accept};
-use super::{FaultKind, KeyFile, Log, LogTarget, Pkcs11, Seal, Server, Settings, names, url};
+use super::{FaultKind, KeyFile, Log, Pkcs11, Seal, Server, Settings, names, url};
+use crate::common::map::Map;
+use crate::common::model::Origin;
 use crate::device::{self, Kind, Overrides, Value};
-use crate::map::Map;
-use crate::model::Origin;
+use crate::system::logging::Target;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
 const REREGISTER_AFTER: Duration = Duration::from_secs(300);
@@ -23,8 +24,8 @@ const SEALS: [(&str, SealName); 3] = [
     ("pkcs11", SealName::Pkcs11),
     ("generated", SealName::Generated),
 ];
-const TARGETS: [(&str, LogTarget); 3] =
-    [("auto", LogTarget::Auto), ("syslog", LogTarget::Syslog), ("stderr", LogTarget::Stderr)];
+const TARGETS: [(&str, Target); 3] =
+    [("auto", Target::Auto), ("syslog", Target::Syslog), ("stderr", Target::Stderr)];
 const LEVELS: [(&str, LevelFilter); 6] = [
     ("error", LevelFilter::Error),
     ("warn", LevelFilter::Warn),
@@ -44,55 +45,55 @@ enum SealName {
 /// The settings, with a default wherever the file's value is faulty: they are good for use only if
 /// no fault has been noted. None where there is not even a seal.
 pub(super) fn settings(
-    sheet: &Sheet<'_>,
+    document: &Document<'_>,
     raw: RawSettings<'_>,
     base: Base<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<Settings> {
-    let server = server(sheet, raw.server, base);
-    let device = overrides(sheet, raw.device);
-    let target = accept(sheet, raw.log_target, |word| values::choice(&word, &TARGETS));
-    let level = accept(sheet, raw.log_level, |word| values::choice(&word, &LEVELS));
+    let server = server(document, raw.server, base);
+    let device = overrides(document, raw.device);
+    let target = accept(document, raw.log_target, |word| values::choice(&word, &TARGETS));
+    let level = accept(document, raw.log_level, |word| values::choice(&word, &LEVELS));
     let files = raw.synchronized_files.into_iter().flatten();
     let synchronized_files =
-        files.filter_map(|file| accept(sheet, Some(file), paths::absolute)).collect();
-    let reload_users = values::names(sheet, raw.reload_users, names::Kind::User, warnings);
+        files.filter_map(|file| accept(document, Some(file), paths::absolute)).collect();
+    let reload_users = values::names(document, raw.reload_users, names::Kind::User, warnings);
     Some(Settings {
-        seal: seal(sheet, raw.storage, base)?,
+        seal: seal(document, raw.storage, base)?,
         server,
         device,
         synchronized_files,
         log: Log {
-            target: target.unwrap_or(LogTarget::Auto),
+            target: target.unwrap_or(Target::Auto),
             level: level.unwrap_or(LevelFilter::Info),
         },
         reload_users: reload_users.unwrap_or_default(),
     })
 }
 
-fn server(sheet: &Sheet<'_>, raw: RawServer, base: Base<'_>) -> Server {
-    let timeout = accept(sheet, raw.timeout_seconds, |n| values::seconds(n, 300));
-    let reregister = accept(sheet, raw.reregister_after_seconds, |n| values::seconds(n, 86_400));
-    let origin = accept(sheet, raw.url, |text| url::origin(&text)).unwrap_or_else(url::default);
+fn server(document: &Document<'_>, raw: RawServer, base: Base<'_>) -> Server {
+    let timeout = accept(document, raw.timeout_seconds, |n| values::seconds(n, 300));
+    let reregister = accept(document, raw.reregister_after_seconds, |n| values::seconds(n, 86_400));
+    let origin = accept(document, raw.url, |text| url::origin(&text)).unwrap_or_else(url::default);
     Server {
-        same_server_as: same_server(sheet, raw.same_server_as, &origin),
+        same_server_as: same_server(document, raw.same_server_as, &origin),
         origin,
-        ca_file: accept(sheet, raw.ca_file, |path| base.file(path)),
+        ca_file: accept(document, raw.ca_file, |path| base.file(path)),
         timeout: timeout.unwrap_or(TIMEOUT),
-        user_agent: accept(sheet, raw.user_agent, values::user_agent),
+        user_agent: accept(document, raw.user_agent, values::user_agent),
         reregister_after: reregister.unwrap_or(REREGISTER_AFTER),
     }
 }
 
 /// Each name once; `url` itself adds nothing.
 fn same_server(
-    sheet: &Sheet<'_>,
+    document: &Document<'_>,
     entries: Option<Vec<Entry<String>>>,
     url: &Origin,
 ) -> Vec<Origin> {
     let mut names = Vec::new();
     for entry in entries.into_iter().flatten() {
-        let name = accept(sheet, Some(entry), |text| url::origin(&text));
+        let name = accept(document, Some(entry), |text| url::origin(&text));
         if let Some(name) = name.filter(|name| name != url && !names.contains(name)) {
             names.push(name);
         }
@@ -100,18 +101,18 @@ fn same_server(
     names
 }
 
-fn seal(sheet: &Sheet<'_>, raw: RawStorage, base: Base<'_>) -> Option<Seal> {
+fn seal(document: &Document<'_>, raw: RawStorage, base: Base<'_>) -> Option<Seal> {
     let place = raw.place.clone();
-    if raw.seal.is_none() && !sheet.is_faulty("storage") && !sheet.is_faulty(&place.key) {
+    if raw.seal.is_none() && !document.is_faulty("storage") && !document.is_faulty(&place.key) {
         let message = "left out, and there is no default; legal: key-file, pkcs11, generated";
-        sheet.note(FaultKind::Missing, &place, message);
+        document.note(FaultKind::Missing, &place, message);
     }
-    let name = accept(sheet, raw.seal.clone(), |word| values::choice(&word, &SEALS))?;
-    refuse_keys_of_other_seals(sheet, &raw, name);
+    let name = accept(document, raw.seal.clone(), |word| values::choice(&word, &SEALS))?;
+    refuse_keys_of_other_seals(document, &raw, name);
     let need = |entry: Option<Entry<String>>, key: &str, what: &str| {
         let place = Place { key: format!("storage.{key}"), ..place.clone() };
-        if entry.is_none() && !sheet.is_faulty(&place.key) {
-            sheet.missing(&place, what);
+        if entry.is_none() && !document.is_faulty(&place.key) {
+            document.missing(&place, what);
         }
         entry
     };
@@ -119,8 +120,9 @@ fn seal(sheet: &Sheet<'_>, raw: RawStorage, base: Base<'_>) -> Option<Seal> {
         SealName::Generated => Some(Seal::Generated),
         SealName::KeyFile => {
             let entry = need(raw.key_file, "key_file", "the path of a file of 32 bytes or more");
-            let (credential, path) =
-                accept(sheet, entry, |path| Ok((paths::credential_name(&path), base.key(path)?)))?;
+            let (credential, path) = accept(document, entry, |path| {
+                Ok((paths::credential_name(&path), base.key(path)?))
+            })?;
             let from_credential = base.is_credential(&path);
             Some(Seal::KeyFile(KeyFile { path, from_credential, credential }))
         }
@@ -129,16 +131,16 @@ fn seal(sheet: &Sheet<'_>, raw: RawStorage, base: Base<'_>) -> Option<Seal> {
                 need(raw.pkcs11_module, "pkcs11_module", "the absolute path of a PKCS #11 module");
             let token = need(raw.pkcs11_token, "pkcs11_token", "the label of a token");
             let key = need(raw.pkcs11_key, "pkcs11_key", "the label of a key");
-            let module = accept(sheet, module, paths::absolute);
-            let token = accept(sheet, token, values::printable);
-            let key = accept(sheet, key, values::printable);
-            let pin_file = accept(sheet, raw.pkcs11_pin_file, |path| base.credential(path));
+            let module = accept(document, module, paths::absolute);
+            let token = accept(document, token, values::printable);
+            let key = accept(document, key, values::printable);
+            let pin_file = accept(document, raw.pkcs11_pin_file, |path| base.credential(path));
             Some(Seal::Pkcs11(Pkcs11 { module: module?, token: token?, key: key?, pin_file }))
         }
     }
 }
 
-fn refuse_keys_of_other_seals(sheet: &Sheet<'_>, raw: &RawStorage, name: SealName) {
+fn refuse_keys_of_other_seals(document: &Document<'_>, raw: &RawStorage, name: SealName) {
     for (entry, owner) in [
         (&raw.key_file, SealName::KeyFile),
         (&raw.pkcs11_module, SealName::Pkcs11),
@@ -151,25 +153,25 @@ fn refuse_keys_of_other_seals(sheet: &Sheet<'_>, raw: &RawStorage, name: SealNam
             let (found, legal) = (word(name), word(owner));
             let message =
                 format!("found with seal = \"{found}\"; legal: only with seal = \"{legal}\"");
-            sheet.fault(&entry.place, message);
+            document.fault(&entry.place, message);
         }
     }
 }
 
-fn overrides(sheet: &Sheet<'_>, raw: RawDevice<'_>) -> Overrides {
+fn overrides(document: &Document<'_>, raw: RawDevice<'_>) -> Overrides {
     let mut fields = Map::new();
     for (field, item) in raw.fields {
-        if let Some(value) = accept(sheet, Some(item), |value| field_value(field, value)) {
+        if let Some(value) = accept(document, Some(item), |value| field_value(field, value)) {
             fields.insert(field, value);
         }
     }
     if let (Some(_), Some(file)) = (&raw.identity, &raw.identity_file) {
-        sheet.fault(&file.place, "found beside identity; legal: one of identity, identity_file");
+        document.fault(&file.place, "found beside identity; legal: one of identity, identity_file");
     }
     Overrides {
         fields,
-        identity: accept(sheet, raw.identity, values::identity),
-        identity_file: accept(sheet, raw.identity_file, paths::absolute),
+        identity: accept(document, raw.identity, values::identity),
+        identity_file: accept(document, raw.identity_file, paths::absolute),
     }
 }
 

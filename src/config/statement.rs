@@ -4,9 +4,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::trust::{self, FileError};
-use crate::model::StatementDigest;
-use crate::secret::Secret;
+use crate::common::model::StatementDigest;
+use crate::common::secret::Secret;
+use crate::system::fs::trusted::{self, FileError};
 
 const LIMIT: usize = 64 * 1024;
 
@@ -48,7 +48,7 @@ impl Statement {
 /// # Errors
 /// The file cannot be read, may not be believed, is empty, or holds what is no visible ASCII.
 pub fn read_statement(file: &Path) -> Result<Statement, StatementError> {
-    let bytes = trust::read(file, LIMIT).map_err(StatementError::File)?;
+    let bytes = trusted::read(file, LIMIT).map_err(StatementError::File)?;
     match Statement::from_bytes(&bytes) {
         Ok(statement) if statement.text.expose().is_empty() => {
             Err(StatementError::Empty(file.to_owned()))

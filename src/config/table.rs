@@ -13,7 +13,7 @@ use super::{Fault, FaultKind};
 const MOST_SYNTAX_FAULTS: usize = 10;
 
 /// One file while it is read.
-pub(super) struct Sheet<'a> {
+pub(super) struct Document<'a> {
     pub(super) file: &'a Path,
     text: &'a str,
     faults: RefCell<Vec<Fault>>,
@@ -43,16 +43,16 @@ pub(super) enum RawName {
 /// A value of a table whose keys differ in type.
 pub(super) type Item<'a> = Entry<&'a DeValue<'a>>;
 
-impl<'a> Sheet<'a> {
+impl<'a> Document<'a> {
     pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
         Self { file, text, faults: RefCell::default() }
     }
 
     /// The document, if it is TOML.
     pub(super) fn parse(&self) -> Option<DeTable<'a>> {
-        let (document, errors) = DeTable::parse_recoverable(self.text);
+        let (root_table, errors) = DeTable::parse_recoverable(self.text);
         if errors.is_empty() {
-            return Some(document.into_inner());
+            return Some(root_table.into_inner());
         }
         for error in errors {
             let line = error.span().map(|span| self.line(span.start));
@@ -140,7 +140,7 @@ impl<'a> Sheet<'a> {
 
 /// A table of a file, all of whose keys are known.
 pub(super) struct Table<'a> {
-    sheet: &'a Sheet<'a>,
+    document: &'a Document<'a>,
     prefix: String,
     line: Option<usize>,
     entries: Option<&'a DeTable<'a>>,
@@ -148,8 +148,12 @@ pub(super) struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// The outermost table.
-    pub(super) fn root(sheet: &'a Sheet<'a>, entries: &'a DeTable<'a>, legal: &[&str]) -> Self {
-        let table = Self { sheet, prefix: String::new(), line: None, entries: Some(entries) };
+    pub(super) fn root(
+        document: &'a Document<'a>,
+        entries: &'a DeTable<'a>,
+        legal: &[&str],
+    ) -> Self {
+        let table = Self { document, prefix: String::new(), line: None, entries: Some(entries) };
         table.refuse_unknown(legal);
         table
     }
@@ -166,7 +170,7 @@ impl<'a> Table<'a> {
         });
         let line = item.and_then(|item| item.place.line);
         let prefix = format!("{}{name}.", self.prefix);
-        let table = Self { sheet: self.sheet, prefix, line, entries };
+        let table = Self { document: self.document, prefix, line, entries };
         table.refuse_unknown(legal);
         table
     }
@@ -263,13 +267,13 @@ impl<'a> Table<'a> {
     }
 
     fn place_of(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Place {
-        let line = Some(self.sheet.line(value.span().start));
+        let line = Some(self.document.line(value.span().start));
         Place { line, key: format!("{}{key}", self.prefix) }
     }
 
     fn wrong_type(&self, place: &Place, found: &DeValue<'_>, wanted: &str) {
         let message = format!("found {}; legal: {wanted}", type_of(found));
-        self.sheet.note(FaultKind::Type, place, message);
+        self.document.note(FaultKind::Type, place, message);
     }
 
     fn refuse_unknown(&self, legal: &[&str]) {
@@ -280,13 +284,21 @@ impl<'a> Table<'a> {
             }
             let shown = if name.is_empty() { "\"\"".into() } else { excerpt(name) };
             let place = Place {
-                line: Some(self.sheet.line(key.span().start)),
+                line: Some(self.document.line(key.span().start)),
                 key: format!("{}{shown}", self.prefix),
             };
             let message = format!("unknown key; legal: {}", legal.join(", "));
-            self.sheet.note(FaultKind::UnknownKey, &place, message);
+            self.document.note(FaultKind::UnknownKey, &place, message);
         }
     }
+}
+
+/// A text that is wrong somewhere, for a message.
+pub(super) fn described(value: &str) -> String {
+    if value.is_empty() {
+        return "an empty string".into();
+    }
+    format!("\"{}\" ({} characters)", excerpt(value), value.chars().count())
 }
 
 /// As much of a text as a message should show, in printable characters.

@@ -81,7 +81,7 @@ fn what_is_left_out_has_the_defaults_of_the_contract() {
             seal: Seal::Generated,
             device: Overrides::default(),
             synchronized_files: Vec::new(),
-            log: Log { target: LogTarget::Auto, level: log::LevelFilter::Info },
+            log: Log { target: Target::Auto, level: log::LevelFilter::Info },
             reload_users: Vec::new(),
         }
     );
@@ -150,11 +150,11 @@ fn every_key_of_the_settings_is_read() {
             }),
             device: Overrides {
                 fields: fields.into(),
-                identity: Some(crate::secret::Secret::new("serial".into())),
+                identity: Some(crate::common::secret::Secret::new("serial".into())),
                 identity_file: None,
             },
             synchronized_files: vec!["/tmp/clock-event".into(), "/run/synchronized".into()],
-            log: Log { target: LogTarget::Syslog, level: log::LevelFilter::Debug },
+            log: Log { target: Target::Syslog, level: log::LevelFilter::Debug },
             reload_users: vec![name("root", 0), name("990", 990)],
         }
     );

@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::model::Origin;
+use crate::common::model::Origin;
 
 const DEFAULT: &str = "https://api.auth.adobe.com";
 

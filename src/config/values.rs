@@ -2,20 +2,20 @@
 //! What the values of the configuration may be. Each rule says what was found and what is legal.
 
 use super::names::{self, Kind};
-use super::table::{Entry, RawName, Sheet, excerpt};
-use crate::access::{self, Name};
+use super::table::{Document, Entry, RawName, described, excerpt};
+use crate::common::access::{self, Name};
 
 /// The longest header value and identifier, in bytes.
 const LONGEST: usize = 256;
 
 /// Applies a rule to an entry: its value if it is legal; else a fault is noted.
 pub(super) fn accept<T, U>(
-    sheet: &Sheet<'_>,
+    document: &Document<'_>,
     entry: Option<Entry<T>>,
     rule: impl FnOnce(T) -> Result<U, String>,
 ) -> Option<U> {
     let Entry { value, place } = entry?;
-    rule(value).map_err(|message| sheet.fault(&place, message)).ok()
+    rule(value).map_err(|message| document.fault(&place, message)).ok()
 }
 
 /// A number of seconds from 1 to `most`.
@@ -75,8 +75,8 @@ pub(super) fn printable(value: String) -> Result<String, String> {
 }
 
 /// A hardware identity. Nothing of it is shown.
-pub(super) fn identity(value: String) -> Result<crate::secret::Secret, String> {
-    let value = crate::secret::Secret::new(value);
+pub(super) fn identity(value: String) -> Result<crate::common::secret::Secret, String> {
+    let value = crate::common::secret::Secret::new(value);
     let text = value.expose();
     let legal = !text.trim().is_empty() && !text.chars().any(char::is_control);
     if legal && text.chars().count() <= LONGEST {
@@ -88,7 +88,7 @@ pub(super) fn identity(value: String) -> Result<crate::secret::Secret, String> {
 /// The entries of `allow_users`, `allow_groups` or `reload_users`, with their numbers. A name that
 /// the device does not know is a warning only: it may come with a later package.
 pub(super) fn names(
-    sheet: &Sheet<'_>,
+    document: &Document<'_>,
     entries: Option<Vec<Entry<RawName>>>,
     kind: Kind,
     warnings: &mut Vec<String>,
@@ -96,12 +96,12 @@ pub(super) fn names(
     let mut names = Vec::new();
     for entry in entries? {
         let place = entry.place.clone();
-        let Some(name) = accept(sheet, Some(entry), |name| names::resolve(name, kind)) else {
+        let Some(name) = accept(document, Some(entry), |name| names::resolve(name, kind)) else {
             continue;
         };
         if name.id.is_none() {
             let found = format!("no {kind} \"{}\" on this device", name.text);
-            warnings.push(sheet.remark(&place, &format!("{found}: matches nobody")));
+            warnings.push(document.remark(&place, &format!("{found}: matches nobody")));
         }
         names.push(name);
     }
@@ -110,16 +110,16 @@ pub(super) fn names(
 
 /// The entries of `allow_labels`.
 pub(super) fn labels(
-    sheet: &Sheet<'_>,
+    document: &Document<'_>,
     entries: Option<Vec<Entry<String>>>,
     warnings: &mut Vec<String>,
 ) -> Option<Vec<String>> {
     let mut labels = Vec::new();
     for entry in entries? {
         let place = entry.place.clone();
-        let Some(label) = accept(sheet, Some(entry), label) else { continue };
+        let Some(label) = accept(document, Some(entry), label) else { continue };
         if let Some(remark) = access::label_remark(&label) {
-            warnings.push(sheet.remark(&place, &format!("\"{label}\" {remark}")));
+            warnings.push(document.remark(&place, &format!("\"{label}\" {remark}")));
         }
         labels.push(label);
     }
@@ -133,12 +133,4 @@ fn label(value: String) -> Result<String, String> {
         return Ok(value);
     }
     Err(format!("found {}; legal: 1 to {MOST} printable characters", described(&value)))
-}
-
-/// A text that is wrong somewhere, for a message.
-pub(super) fn described(value: &str) -> String {
-    if value.is_empty() {
-        return "an empty string".into();
-    }
-    format!("\"{}\" ({} characters)", excerpt(value), value.chars().count())
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::bus::BusError;
+use crate::common::exit;
 use crate::config::Faults;
 use crate::store::LockError;
 
@@ -35,14 +36,14 @@ impl RunError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => 78,
-            Self::Root(_) => 64,
-            Self::Harden(_) | Self::Watch(_) => 71,
+            Self::Config(_) => exit::CONFIG,
+            Self::Root(_) => exit::USAGE,
+            Self::Harden(_) | Self::Watch(_) => exit::OSERR,
             Self::Lock(LockError::Busy { .. })
             | Self::Bus(_)
             | Self::BusLost(_)
-            | Self::KeyIsFinal => 75,
-            Self::Lock(_) => 73,
+            | Self::KeyIsFinal => exit::TEMPFAIL,
+            Self::Lock(_) => exit::CANTCREAT,
         }
     }
 }

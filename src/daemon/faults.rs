@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 
 use super::Daemon;
+use crate::common::map::Map;
+use crate::common::model::AppId;
+use crate::common::text::{cut, printable};
 use crate::config::{Application, Fault, Statement, StatementError, jwt};
-use crate::map::Map;
-use crate::model::AppId;
 use crate::oauth::roots;
-use crate::text::{cut, printable};
 
 /// Lines, and bytes of each (contract, section 2).
 const MOST: usize = 32;
@@ -96,9 +96,9 @@ impl Daemon {
     /// The property `Faults`.
     pub(super) fn faults_now(&self) -> Vec<String> {
         let InForce { file, configuration, statements, roots, .. } = &self.faults;
-        let identity = self.keeper.identity_fault();
+        let identity = self.storage.identity_fault();
         let identity = identity.map(|fault| format!("{}: {fault}", file.display()));
-        let key = self.keeper.has_blank_key().then(|| {
+        let key = self.storage.has_blank_key().then(|| {
             let found = "the root key is one byte, repeated, which anybody can guess";
             let file = file.display();
             format!("{file}: storage.seal: {found}; expected: 32 random bytes, by tokend reseal")

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Daemon;
 use crate::bus::BusCommand;
-use crate::model::AppId;
-use crate::view::{AppState, AppView};
+use crate::common::model::AppId;
+use crate::lifecycle::view::{AppState, AppView};
 
 impl Daemon {
     /// Publishes every change since the last time: one signal for each application that changed.

@@ -2,13 +2,13 @@
 //! The configuration, read again: whatever is faulty leaves what runs in force.
 
 use super::{Daemon, policy};
-use crate::cli::chain;
-use crate::clock::ConfirmedBy;
+use crate::common::error::chain;
+use crate::common::model::AppId;
 use crate::config::{self, Application, Config, Settings};
 use crate::lifecycle::Event;
-use crate::logging;
-use crate::model::AppId;
-use crate::view::{CallError, ErrorName};
+use crate::lifecycle::view::{CallError, ErrorName};
+use crate::system::clock::TimeSync;
+use crate::system::logging;
 
 impl Daemon {
     /// Reads the configuration again and puts in force what is good of it.
@@ -45,7 +45,7 @@ impl Daemon {
             applications.into_iter().map(|(_, application)| application).collect(),
             &faulty,
         );
-        self.keeper.set_faulty(faulty);
+        self.storage.set_faulty(faulty);
         if root {
             self.feed(Event::Reloaded);
         }
@@ -67,11 +67,11 @@ impl Daemon {
         }
         logging::set_level(settings.log.level);
         self.settings = settings;
-        self.confirmed_by = ConfirmedBy(self.settings.synchronized_files.clone());
+        self.time_sync = TimeSync(self.settings.synchronized_files.clone());
         self.snapshot.set_reload_users(self.settings.reload_users.clone());
         self.device = crate::device::collect(&self.options.root, &self.settings.device);
         self.judge_roots();
-        self.keeper.judge_configured(&self.options.root, &self.settings.device);
+        self.storage.judge_configured(&self.options.root, &self.settings.device);
         self.feed(Event::PolicyChanged(policy(&self.settings)));
     }
 

@@ -3,12 +3,13 @@
 
 use std::thread;
 
-use super::{Daemon, Mail, Post};
+use super::{Daemon, Message, MessageSender};
+use crate::common::answer::Failure;
+use crate::common::model::{AppId, Credentials, Origin, StatementDigest};
+use crate::common::secret::{THREAD, wipe_stack_after};
 use crate::lifecycle::RequestId;
-use crate::memory;
-use crate::model::{AppId, Credentials, Origin, StatementDigest};
-use crate::oauth::{self, Context, Failure, Registered, Registration};
-use crate::secret::{THREAD, without_trace};
+use crate::oauth::{self, Context, Registered, Registration};
+use crate::system::memory;
 
 /// Enough for TLS, and little where memory is.
 const STACK: usize = 512 * 1024;
@@ -24,7 +25,7 @@ impl Daemon {
         let known = self.statements.get(&app).and_then(|read| read.as_ref().ok());
         let Some(known) = known.filter(|known| known.digest == statement) else {
             let result = Err(not_sent("the software statement has changed meanwhile"));
-            self.post.send(Mail::Registered { app, request, result });
+            self.messages.send(Message::Registered { app, request, result });
             return;
         };
         let application = self.applications.get(&app);
@@ -35,11 +36,11 @@ impl Daemon {
         let again = self.views.get(&app).is_some_and(|view| !view.last_error.0.is_empty());
         let level = if again { log::Level::Debug } else { log::Level::Info };
         log::log!(level, "{app}: registering with {}", context.origin);
-        let post = self.post.clone();
+        let messages = self.messages.clone();
         let name = app.clone();
         let work = move || {
             let wanted = Registration { statement: &text, redirect_uri: redirect_uri.as_deref() };
-            let result = without_trace::<THREAD, _>(|| oauth::register(&context, &wanted));
+            let result = wipe_stack_after::<THREAD, _>(|| oauth::register(&context, &wanted));
             let result = result.map(|Registered { credentials, ignored }| {
                 if !ignored.is_empty() {
                     let ignored = ignored.join(", ");
@@ -52,10 +53,10 @@ impl Daemon {
             });
             // What the request took is free now.
             memory::give_back();
-            post.send(Mail::Registered { app, request, result });
+            messages.send(Message::Registered { app, request, result });
         };
-        let failed = |app, result| Mail::Registered { app, request, result };
-        start(&self.post, name, work, failed);
+        let failed = |app, result| Message::Registered { app, request, result };
+        start(&self.messages, name, work, failed);
     }
 
     pub(super) fn fetch(
@@ -67,17 +68,17 @@ impl Daemon {
     ) {
         let context = self.context(&app, origin);
         log::debug!("{app}: fetching a token from {}", context.origin);
-        let post = self.post.clone();
+        let messages = self.messages.clone();
         let name = app.clone();
         let work = move || {
             let Credentials { client_id, client_secret, .. } = &credentials;
             let token = || oauth::token(&context, client_id, client_secret);
-            let result = without_trace::<THREAD, _>(token);
+            let result = wipe_stack_after::<THREAD, _>(token);
             memory::give_back();
-            post.send(Mail::Fetched { app, request, result });
+            messages.send(Message::Fetched { app, request, result });
         };
-        let failed = |app, result| Mail::Fetched { app, request, result };
-        start(&self.post, name, work, failed);
+        let failed = |app, result| Message::Fetched { app, request, result };
+        start(&self.messages, name, work, failed);
     }
 
     fn context(&self, app: &AppId, origin: Origin) -> Context {
@@ -94,15 +95,15 @@ impl Daemon {
 }
 
 fn start<T>(
-    post: &Post,
+    messages: &MessageSender,
     app: AppId,
     work: impl FnOnce() + Send + 'static,
-    failed: impl FnOnce(AppId, Result<T, Failure>) -> Mail,
+    failed: impl FnOnce(AppId, Result<T, Failure>) -> Message,
 ) {
     let thread = thread::Builder::new().name("request".to_owned()).stack_size(STACK).spawn(work);
     if let Err(error) = thread {
         let result = Err(not_sent(&format!("no thread for the request could be started: {error}")));
-        post.send(failed(app, result));
+        messages.send(failed(app, result));
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The device tree, as the boot loader handed it to the kernel.
 
-use super::files::Root;
 use super::{DeviceInfo, Field};
+use crate::system::fs::rooted::Root;
 
 const MODEL: &str = "/sys/firmware/devicetree/base/model";
 const COMPATIBLE: &str = "/sys/firmware/devicetree/base/compatible";

@@ -2,8 +2,8 @@
 //! The display, as the kernel's graphics drivers (DRM) see it.
 
 use super::edid;
-use super::files::Root;
 use super::{DeviceInfo, Field};
+use crate::system::fs::rooted::Root;
 
 const CONNECTORS: &str = "/sys/class/drm";
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! DMI, the firmware tables of PC-like devices (SMBIOS specification, 7.2 and 7.4).
 
-use super::files::Root;
 use super::{DeviceInfo, Field};
+use crate::system::fs::rooted::Root;
 
 /// The system's UUID. Readable by root alone.
 pub(super) const PRODUCT_UUID: &str = "/sys/class/dmi/id/product_uuid";

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::*;
-use crate::fuzzing::{Scratch, is_one_line};
+use crate::common::recipe::is_one_line;
+use crate::system::fs::scratch::Scratch;
 
 /// An EDID, as it came and with its header and checksum put right.
 pub fn edid(input: &[u8]) {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::clean::clean;
 use super::{DeviceInfo, Field, Value};
-use crate::map::Map;
+use crate::common::map::Map;
 
 impl DeviceInfo {
     /// The value of `X-Device-Info`: Base64 (standard alphabet, padded) of a JSON object, whose

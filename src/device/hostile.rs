@@ -12,7 +12,8 @@ use rustix::fs::{CWD, FileType, Mode};
 
 use super::fuzzing::{FILES, plant};
 use super::*;
-use crate::fuzzing::Scratch;
+use crate::system::fs::rooted::Reader;
+use crate::system::fs::scratch::Scratch;
 
 /// A device that has something in most of its files.
 const DEVICE: &[u8] = b"--- /etc/device.properties

@@ -12,9 +12,9 @@ use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
 use self::sources::Source;
-use super::files::{LONGEST_FILE, Reader, Root};
 use super::placeholder::{is_no_serial, trimmed};
 use super::{CONFIGURED, Overrides};
+use crate::system::fs::rooted::{LONGEST_FILE, Reader, Root};
 
 const MACHINE_ID: &str = "/etc/machine-id";
 

@@ -2,7 +2,7 @@
 //! Files of one `KEY=VALUE` a line, as shells read them: `/etc/device.properties`,
 //! `/version.txt`, os-release(5).
 
-use crate::map::Map;
+use crate::common::map::Map;
 
 /// The values by their keys; of a key that comes twice, the last. The key ends at the first of the
 /// `separators`. Empty values, and values that only a shell could expand, are left out.

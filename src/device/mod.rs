@@ -12,7 +12,6 @@ mod display;
 mod dmi;
 mod edid;
 mod field;
-mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod header;
@@ -33,15 +32,14 @@ use std::path::Path;
 pub use check::check;
 pub use edid::{Size, size as edid_size};
 pub use field::{Field, Kind, Value};
-pub use files::Reader;
 pub use header::identifier_header;
 pub use identity::{Basis, Identity, IdentityError, check_configured, identity, identity_for};
 pub use network::network_fingerprint;
 pub use overrides::Overrides;
 
-use crate::map::Map;
+use crate::common::map::Map;
+use crate::system::fs::rooted::Root;
 use clean::clean;
-use files::Root;
 use placeholder::is_placeholder_of;
 
 /// The longest header that is sure to pass every server and every caller, in bytes.

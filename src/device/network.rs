@@ -10,8 +10,8 @@ use std::path::Path;
 
 use self::interfaces::{INTERFACES, is_physical, medium};
 use self::tables::{Address6, Route4, Route6};
-use super::files::Root;
 use super::{DeviceInfo, Field};
+use crate::system::fs::rooted::Root;
 
 pub(super) fn add(info: &mut DeviceInfo, root: &Root) {
     let network = Network::read(root);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! os-release(5): `/etc/os-release`, else `/usr/lib/os-release`, never both.
 
-use super::files::Root;
 use super::{DeviceInfo, Field, key_value};
+use crate::system::fs::rooted::Root;
 
 pub(super) fn add(info: &mut DeviceInfo, root: &Root) {
     let file = ["/etc/os-release", "/usr/lib/os-release"]

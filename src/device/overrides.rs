@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::{CONFIGURED, DeviceInfo, Field, Value};
-use crate::map::Map;
-use crate::secret::Secret;
+use crate::common::map::Map;
+use crate::common::secret::Secret;
 
 /// The `[device]` table.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! RDK: `/etc/device.properties` and `/version.txt`.
 
-use super::files::Root;
 use super::{DeviceInfo, Field, key_value};
-use crate::map::Map;
+use crate::common::map::Map;
+use crate::system::fs::rooted::Root;
 
 const PROPERTIES: &str = "/etc/device.properties";
 const VERSION: &str = "/version.txt";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! uname(2): the last word on the system, which is always a Linux.
 
-use super::files::Root;
 use super::{DeviceInfo, Field};
+use crate::system::fs::rooted::Root;
 
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 

@@ -6,10 +6,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
-use super::files::Root;
 use super::placeholder::is_no_serial;
 use super::{DeviceInfo, Field};
-use crate::map::Map;
+use crate::common::map::Map;
+use crate::system::fs::rooted::Root;
 
 const DEVICE: &str = "/var/run/nyx/device_info.json";
 const SYSTEM: &str = "/var/run/nyx/os_info.json";

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::app::{App, Errand, Flight, Reported, Track};
+use super::app::{App, InFlight, Reported, Request, RetryState};
 use super::engine::Lifecycle;
 use super::schedule::{self, Plan};
 use super::{Action, RequestId, Room, limits};
-use crate::model::{AppId, Credentials, Token};
-use crate::oauth::{AccessToken, Failure};
-use crate::time::{BootTime, Now};
-use crate::view::{ErrorName, SERVE_MARGIN};
+use crate::common::answer::{AccessToken, Failure};
+use crate::common::model::{AppId, Credentials, Token};
+use crate::common::time::{BootTime, Now};
+use crate::lifecycle::view::{ErrorName, SERVE_MARGIN};
 
 impl Lifecycle {
     pub(super) fn registered(
@@ -38,7 +38,7 @@ impl Lifecycle {
     }
 
     /// New client credentials: pending, and on the disk before anything is done with them.
-    fn received(&mut self, now: Now, id: &AppId, flight: &Flight, credentials: Credentials) {
+    fn received(&mut self, now: Now, id: &AppId, flight: &InFlight, credentials: Credentials) {
         let servers = self.policy.servers.of(&flight.origin);
         let Some(app) = self.apps.get_mut(id) else { return };
         let slot = app.slot_mut(flight.statement, &flight.origin);
@@ -49,9 +49,9 @@ impl Lifecycle {
         app.set_attempts(flight.statement, &servers, &attempts);
         app.record.registrations = app.record.registrations.saturating_add(1);
         app.history.note(now.boot, "registered", "the server gave client credentials");
-        app.anew = false;
+        app.reregister = false;
         app.denial = None;
-        app.turn = 0;
+        app.candidate_index = 0;
         app.registration.succeed(Plan::fixed(now.boot));
         app.fetching.succeed(Plan::fixed(now.boot));
         let text = format!("{id}: registered; the client credentials are stored");
@@ -60,8 +60,8 @@ impl Lifecycle {
         self.save_record(id, Room::Keep);
     }
 
-    fn not_registered(&mut self, now: Now, id: &AppId, flight: &Flight, failure: Failure) {
-        let Errand::Register { anew, before, .. } = &flight.errand else { return };
+    fn not_registered(&mut self, now: Now, id: &AppId, flight: &InFlight, failure: Failure) {
+        let Request::Register { reregister, before, .. } = &flight.kind else { return };
         let servers = self.policy.servers.of(&flight.origin);
         let Some(app) = self.apps.get_mut(id) else { return };
         // Only a request that may have reached the server counts as one without an answer.
@@ -77,11 +77,11 @@ impl Lifecycle {
                 attempts.unanswered = 0;
             }
         }
-        let wait = limits::wait(&attempts, *anew, &self.boot_id, now);
+        let wait = limits::wait(&attempts, *reregister, &self.boot_id, now);
         app.set_attempts(flight.statement, &servers, &attempts);
         let floor = now.boot.after(wait);
         // The token of credentials that are refused ends; that of another statement is refreshed.
-        let left = app.usable_for(now.boot).filter(|_| *anew);
+        let left = app.usable_for(now.boot).filter(|_| *reregister);
         let track = &mut app.registration;
         match failure {
             Failure::Throttled { status, .. } => {
@@ -151,7 +151,7 @@ impl Lifecycle {
         }
         if let (Some(planned), Some(app)) = (planned, self.apps.get_mut(id)) {
             app.fetching = planned;
-            app.turn = 0;
+            app.candidate_index = 0;
         }
     }
 
@@ -160,13 +160,13 @@ impl Lifecycle {
         &mut self,
         id: &AppId,
         overtaken: bool,
-        track: impl FnOnce(&mut App) -> &mut Track,
-    ) -> Option<Track> {
+        track: impl FnOnce(&mut App) -> &mut RetryState,
+    ) -> Option<RetryState> {
         let app = self.apps.get_mut(id).filter(|_| overtaken)?;
-        Some(std::mem::replace(track(app), Track::new(Plan::fixed(BootTime(0)))))
+        Some(std::mem::replace(track(app), RetryState::new(Plan::fixed(BootTime(0)))))
     }
 
-    fn received_token(&mut self, now: Now, id: &AppId, flight: &Flight, answer: AccessToken) {
+    fn received_token(&mut self, now: Now, id: &AppId, flight: &InFlight, answer: AccessToken) {
         self.proven(now, id, flight);
         let Some(app) = self.apps.get_mut(id).filter(|app| app.present) else { return };
         let lifetime = Duration::from_secs(u64::from(answer.expires_in));
@@ -198,7 +198,7 @@ impl Lifecycle {
             confirmed: now.confirmed,
             expires_wall: now.wall.after(lifetime).before(now.boot.since(flight.started)),
         };
-        app.parked = None;
+        app.unverified_token = None;
         app.token = Some(token.clone());
         let point = schedule::refresh_point(now.boot, expires, lifetime, &mut self.rng);
         app.fetching.succeed(Plan::refresh(point));
@@ -218,13 +218,13 @@ impl Lifecycle {
 
     /// A token was fetched with these credentials: they are good, and what they replace is not
     /// used any more, but kept.
-    fn proven(&mut self, now: Now, id: &AppId, flight: &Flight) {
-        let Errand::Fetch { pending, issuer } = &flight.errand else { return };
+    fn proven(&mut self, now: Now, id: &AppId, flight: &InFlight) {
+        let Request::Fetch { pending, issuer } = &flight.kind else { return };
         let servers = self.policy.servers.of(&flight.origin);
         let Some(app) = self.apps.get_mut(id) else { return };
         let before = app.record.clone();
-        app.turn = 0;
-        app.anew = false;
+        app.candidate_index = 0;
+        app.reregister = false;
         if app.statement.as_ref().ok() == Some(&flight.statement) {
             // No registration is wanted any more, so what kept one from succeeding is over too.
             app.registration.succeed(Plan::fixed(now.boot));
@@ -259,7 +259,7 @@ impl Lifecycle {
         }
     }
 
-    fn not_fetched(&mut self, now: Now, id: &AppId, flight: &Flight, failure: Failure) {
+    fn not_fetched(&mut self, now: Now, id: &AppId, flight: &InFlight, failure: Failure) {
         match failure {
             Failure::InvalidClient { status, description } => {
                 let text =
@@ -306,11 +306,11 @@ impl Lifecycle {
     }
 
     /// The server does not know the client credentials, or says so in a bad minute.
-    fn invalid_client(&mut self, now: Now, id: &AppId, flight: &Flight, mut text: String) {
+    fn invalid_client(&mut self, now: Now, id: &AppId, flight: &InFlight, mut text: String) {
         let servers = self.policy.servers.of(&flight.origin);
         let Some(app) = self.apps.get_mut(id) else { return };
         let more = app.others_to_ask(flight, &servers);
-        app.turn = app.turn.wrapping_add(1);
+        app.candidate_index = app.candidate_index.wrapping_add(1);
         if more {
             // Credentials of another name of this server have not been asked with yet: only if all
             // are refused does that count.
@@ -341,8 +341,8 @@ impl Lifecycle {
         let failures = app.fetching.failures;
         app.fetching.plan = Plan::backoff(now.boot, failures, now.boot, &mut self.rng);
         let ours = app.statement.as_ref().ok() == Some(&flight.statement);
-        if enough && ours && wait.is_zero() && !app.anew {
-            app.anew = true;
+        if enough && ours && wait.is_zero() && !app.reregister {
+            app.reregister = true;
             app.registration.succeed(Plan::fixed(now.boot));
             let text = format!(
                 "{id}: the server keeps refusing the client credentials: registering again, \
@@ -357,7 +357,7 @@ impl Lifecycle {
     }
 
     /// What an answer means for the whole daemon.
-    fn settle(&mut self, now: Now, flight: &Flight, failure: Option<&Failure>) {
+    fn settle(&mut self, now: Now, flight: &InFlight, failure: Option<&Failure>) {
         match failure {
             Some(Failure::Throttled { retry_after, .. }) => {
                 self.governor.throttled(now.boot, flight.permit, *retry_after, &mut self.rng);

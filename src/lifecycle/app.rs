@@ -8,13 +8,16 @@ use super::history::History;
 use super::replacement::Replacements;
 use super::schedule::{self, Plan};
 use super::{CallId, RequestId, Servers, limits};
-use crate::map::Map;
-use crate::model::{
-    AppId, Attempts, Credentials, Filed, Origin, Record, Slot, StatementDigest, Token,
+use crate::common::map::Map;
+use crate::common::model::{
+    AppId, AttemptLog, Attempts, CredentialSet, Credentials, CredentialsByOrigin, Origin,
+    StatementDigest, Token,
 };
-use crate::secret::Fingerprint;
-use crate::time::{BootId, BootTime, Now};
-use crate::view::{ErrorName, SERVE_MARGIN, Served, ServedToken, satisfiable, seconds_left};
+use crate::common::secret::Fingerprint;
+use crate::common::time::{BootId, BootTime, Now};
+use crate::lifecycle::view::{
+    ErrorName, SERVE_MARGIN, Served, ServedToken, satisfiable, seconds_left,
+};
 
 /// All that is known of one application.
 #[derive(Debug)]
@@ -24,12 +27,12 @@ pub(super) struct App {
     pub(super) present: bool,
     pub(super) statement: Result<StatementDigest, String>,
     pub(super) loading: Loading,
-    pub(super) filed: Map<StatementDigest, Filed>,
-    pub(super) record: Record,
+    pub(super) filed: Map<StatementDigest, CredentialsByOrigin>,
+    pub(super) record: AttemptLog,
     /// In this boot's time.
     pub(super) token: Option<Token>,
     /// A token of an earlier boot, until somebody vouches for the wall clock.
-    pub(super) parked: Option<Token>,
+    pub(super) unverified_token: Option<Token>,
     /// The token was reported, and nothing has replaced it yet.
     pub(super) reported: Option<Reported>,
     /// Of the last token that was reported: to see whether the server returns it again.
@@ -41,18 +44,18 @@ pub(super) struct App {
     /// When the server last gave one, UNIX seconds; 0 = not known.
     pub(super) last_success: u64,
     pub(super) history: History,
-    pub(super) registration: Track,
-    pub(super) fetching: Track,
-    pub(super) reading: Track,
-    pub(super) saving: Track,
+    pub(super) registration: RetryState,
+    pub(super) fetching: RetryState,
+    pub(super) reading: RetryState,
+    pub(super) saving: RetryState,
     pub(super) unsaved: Unsaved,
-    pub(super) flight: Option<Flight>,
+    pub(super) flight: Option<InFlight>,
     pub(super) waiters: Vec<Waiter>,
     pub(super) replacements: Replacements,
     /// Which of the candidates is asked with: the next one after each `invalid_client`.
-    pub(super) turn: usize,
+    pub(super) candidate_index: usize,
     /// The server has refused the credentials long enough: register anew.
-    pub(super) anew: bool,
+    pub(super) reregister: bool,
     /// When the server last answered a token request, and whether with `invalid_client`.
     pub(super) asked: Option<(BootTime, bool)>,
 }
@@ -86,7 +89,7 @@ pub(super) struct Denial {
 
 /// A thing that is tried until it works.
 #[derive(Debug)]
-pub(super) struct Track {
+pub(super) struct RetryState {
     pub(super) plan: Plan,
     /// Failures in a row.
     pub(super) failures: u32,
@@ -94,12 +97,12 @@ pub(super) struct Track {
     pub(super) holds: u32,
     /// When a series of 4xx answers began, and how many came after its first hour.
     pub(super) client_errors: Option<(BootTime, u32)>,
-    pub(super) trouble: Option<Trouble>,
+    pub(super) last_failure: Option<LastFailure>,
 }
 
 /// Why the last try failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct LastFailure {
     pub(super) name: ErrorName,
     pub(super) text: String,
     pub(super) since: BootTime,
@@ -116,9 +119,9 @@ pub(super) struct Unsaved {
 
 /// The one request under way.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct InFlight {
     pub(super) request: RequestId,
-    pub(super) errand: Errand,
+    pub(super) kind: Request,
     pub(super) origin: Origin,
     pub(super) statement: StatementDigest,
     pub(super) started: BootTime,
@@ -133,9 +136,9 @@ pub(super) struct Flight {
 
 /// What a request is for.
 #[derive(Debug)]
-pub(super) enum Errand {
+pub(super) enum Request {
     Register {
-        anew: bool,
+        reregister: bool,
         /// The counts as they were, for when nothing was sent.
         before: Attempts,
         /// The write of the attempt record that must succeed first; none once it has.
@@ -169,16 +172,16 @@ pub(super) struct Candidate {
 
 impl App {
     pub(super) fn new(id: AppId, statement: Result<StatementDigest, String>) -> Self {
-        let idle = || Track::new(Plan::fixed(BootTime(0)));
+        let idle = || RetryState::new(Plan::fixed(BootTime(0)));
         Self {
             id,
             present: true,
             statement,
             loading: Loading::Open,
             filed: Map::new(),
-            record: Record::default(),
+            record: AttemptLog::default(),
             token: None,
-            parked: None,
+            unverified_token: None,
             reported: None,
             rejected: None,
             denial: None,
@@ -193,8 +196,8 @@ impl App {
             flight: None,
             waiters: Vec::new(),
             replacements: Replacements::default(),
-            turn: 0,
-            anew: false,
+            candidate_index: 0,
+            reregister: false,
             asked: None,
         }
     }
@@ -205,11 +208,19 @@ impl App {
         self.statement.as_ref().ok().copied().or(self.record.active)
     }
 
-    pub(super) fn slot(&self, statement: StatementDigest, origin: &Origin) -> Option<&Slot> {
+    pub(super) fn slot(
+        &self,
+        statement: StatementDigest,
+        origin: &Origin,
+    ) -> Option<&CredentialSet> {
         self.filed.get(&statement)?.get(origin)
     }
 
-    pub(super) fn slot_mut(&mut self, statement: StatementDigest, origin: &Origin) -> &mut Slot {
+    pub(super) fn slot_mut(
+        &mut self,
+        statement: StatementDigest,
+        origin: &Origin,
+    ) -> &mut CredentialSet {
         self.filed.entry(statement).or_default().entry(origin.clone()).or_default()
     }
 
@@ -261,7 +272,7 @@ impl App {
     /// Whose turn it is.
     pub(super) fn candidate(&self, servers: &Servers) -> Option<Candidate> {
         let all = self.candidates(servers);
-        all.get(self.turn % all.len().max(1)).copied()
+        all.get(self.candidate_index % all.len().max(1)).copied()
     }
 
     pub(super) fn credentials(
@@ -275,8 +286,8 @@ impl App {
 
     /// Whether credentials of the same statement that another name of the server issued come after
     /// those of this request.
-    pub(super) fn others_to_ask(&self, flight: &Flight, servers: &Servers) -> bool {
-        let Errand::Fetch { issuer, .. } = &flight.errand else { return false };
+    pub(super) fn others_to_ask(&self, flight: &InFlight, servers: &Servers) -> bool {
+        let Request::Fetch { issuer, .. } = &flight.kind else { return false };
         let issuer = servers.iter().position(|name| name == issuer);
         let others = self.candidates(servers).into_iter();
         others.filter(|c| c.statement == flight.statement).any(|c| Some(c.issuer) > issuer)
@@ -289,7 +300,7 @@ impl App {
         let has_none = servers.iter().all(|origin| {
             self.slot(statement, origin).is_none_or(|s| s.current.is_none() && s.pending.is_none())
         });
-        (has_none || self.anew).then_some(statement)
+        (has_none || self.reregister).then_some(statement)
     }
 
     /// The statements and origins whose credentials are left behind if `statement` is registered
@@ -345,7 +356,7 @@ impl App {
     /// Forgets the token, and all that callers have reported of it.
     pub(super) fn forget_token(&mut self) {
         self.token = None;
-        self.parked = None;
+        self.unverified_token = None;
         self.reported = None;
         self.rejected = None;
     }
@@ -361,7 +372,9 @@ impl App {
         if !now.confirmed {
             return;
         }
-        let Some(mut token) = self.parked.take().filter(|token| token.confirmed) else { return };
+        let Some(mut token) = self.unverified_token.take().filter(|token| token.confirmed) else {
+            return;
+        };
         let lifetime = Duration::from_secs(u64::from(token.lifetime));
         let left = token.expires_wall.since(now.wall);
         // More left than it ever had: one of the two readings of the clock was wrong.
@@ -384,9 +397,9 @@ impl App {
     }
 }
 
-impl Track {
+impl RetryState {
     pub(super) const fn new(plan: Plan) -> Self {
-        Self { plan, failures: 0, holds: 0, client_errors: None, trouble: None }
+        Self { plan, failures: 0, holds: 0, client_errors: None, last_failure: None }
     }
 
     /// It worked.
@@ -397,8 +410,8 @@ impl Track {
     /// It failed once more. The trouble is as old as its first failure.
     pub(super) fn fail(&mut self, name: ErrorName, text: String, now: BootTime) {
         self.failures = self.failures.saturating_add(1);
-        let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
-        self.trouble = Some(Trouble { name, text, since });
+        let since = self.last_failure.as_ref().map_or(now, |trouble| trouble.since);
+        self.last_failure = Some(LastFailure { name, text, since });
     }
 
     /// A caller can do nothing about it, and the network neither: 5 min, doubling to 24 h, but
@@ -428,8 +441,8 @@ impl Track {
 
     /// A hold ends at once.
     pub(super) fn end_hold(&mut self, now: BootTime) {
-        let held = self.trouble.as_ref().is_some_and(|t| t.name == ErrorName::Rejected);
-        if held && self.plan.floor.is_none() {
+        let held = self.last_failure.as_ref().is_some_and(|t| t.name == ErrorName::Rejected);
+        if held && self.plan.not_before.is_none() {
             self.holds = 0;
             self.plan = Plan::fixed(now);
         }

@@ -7,10 +7,10 @@ use super::app::{App, Denial, Loading, Reported, Waiter};
 use super::engine::{Lifecycle, StoreState};
 use super::schedule::Plan;
 use super::{Action, CallId, replacement};
-use crate::model::AppId;
-use crate::secret::Secret;
-use crate::time::{BootTime, Now};
-use crate::view::{CallError, ErrorName, Served};
+use crate::common::model::AppId;
+use crate::common::secret::Secret;
+use crate::common::time::{BootTime, Now};
+use crate::lifecycle::view::{CallError, ErrorName, Served};
 
 /// The longest that a caller waits.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -97,7 +97,7 @@ impl Lifecycle {
                 app.history.note(now.boot, "reported", &text);
                 app.unsaved.token = false;
                 // A refresh is hours off. Nobody shortens a wait.
-                if app.fetching.trouble.is_none() {
+                if app.fetching.last_failure.is_none() {
                     app.fetching.plan = Plan::fixed(now.boot);
                 }
                 self.actions.push(Action::RemoveToken { app: id.clone() });

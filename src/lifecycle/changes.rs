@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::app::{App, Errand, Loading, Track, Unsaved};
+use super::app::{App, Loading, Request, RetryState, Unsaved};
 use super::engine::{Asked, Lifecycle, StoreState};
 use super::schedule::{self, NETWORK_EVERY, Plan};
 use super::{Action, Desired, Policy, Room, Servers, limits};
-use crate::map::Map;
-use crate::model::{AppId, Record, StatementDigest, Stored};
-use crate::time::{BootId, BootTime, Now};
-use crate::view::{CallError, ErrorName};
+use crate::common::map::Map;
+use crate::common::model::{AppId, AttemptLog, StatementDigest, Stored};
+use crate::common::time::{BootId, BootTime, Now};
+use crate::lifecycle::view::{CallError, ErrorName};
 
 impl Lifecycle {
     pub(super) fn configured(&mut self, now: Now, id: AppId, desired: Desired) {
@@ -35,14 +35,14 @@ impl Lifecycle {
         }
         // A changed statement ends holds at once. The token of the old one is served until the
         // new one has its own.
-        app.turn = 0;
-        app.anew = false;
+        app.candidate_index = 0;
+        app.reregister = false;
         app.denial = None;
         let servers = &self.policy.servers;
         if let Some(statement) = app.to_register(servers) {
             let plan = Plan::fixed(now.boot);
             app.registration =
-                Track::new(not_too_soon(plan, app, statement, servers, &self.boot_id, now));
+                RetryState::new(not_too_soon(plan, app, statement, servers, &self.boot_id, now));
             self.actions.extend(sign_out(app, statement, servers));
         }
         let ready = app.candidate(servers).is_some_and(|best| Some(best.statement) == wanted);
@@ -52,7 +52,7 @@ impl Lifecycle {
         }
         if let Some(flight) = &mut app.flight {
             // A fetch for the old statement counts for as long as the new one has no credentials.
-            let counts = matches!(flight.errand, Errand::Fetch { .. }) && !ready;
+            let counts = matches!(flight.kind, Request::Fetch { .. }) && !ready;
             flight.overtaken = Some(flight.statement) != wanted && !counts;
         }
     }
@@ -92,7 +92,7 @@ impl Lifecycle {
         for id in ids {
             if let Some(app) = self.apps.get_mut(&id) {
                 let servers = &self.policy.servers;
-                app.parked.take_if(|token| !servers.contains(&token.origin));
+                app.unverified_token.take_if(|token| !servers.contains(&token.origin));
                 if app.token.as_ref().is_some_and(|token| !servers.contains(&token.origin)) {
                     app.forget_token();
                 }
@@ -128,7 +128,7 @@ impl Lifecycle {
                 unusable.ended = true;
                 app.set_attempts(statement, servers, &attempts);
                 attempts.unusable = None;
-                let wait = limits::wait(&attempts, app.anew, &self.boot_id, now);
+                let wait = limits::wait(&attempts, app.reregister, &self.boot_id, now);
                 app.registration.plan = Plan::fixed(now.boot.after(wait));
             }
         }
@@ -182,7 +182,7 @@ impl Lifecycle {
                 let lifetime = Duration::from_secs(u64::from(token.lifetime));
                 app.token = Some(token).filter(|t| t.expires_boot.since(now.boot) <= lifetime);
             }
-            other => app.parked = other,
+            other => app.unverified_token = other,
         }
         app.drop_dead_token(now.boot);
         self.plan_start(now, id);
@@ -193,9 +193,9 @@ impl Lifecycle {
         let servers = &self.policy.servers;
         let Some(app) = self.apps.get_mut(id) else { return };
         let lazy = Plan::lazy(now.boot, &mut self.rng);
-        app.turn = 0;
-        app.anew = false;
-        app.fetching = Track::new(app.token.as_ref().map_or(lazy, |token| {
+        app.candidate_index = 0;
+        app.reregister = false;
+        app.fetching = RetryState::new(app.token.as_ref().map_or(lazy, |token| {
             let lifetime = Duration::from_secs(u64::from(token.lifetime));
             let end = token.expires_boot;
             Plan::refresh(schedule::refresh_point(now.boot, end, lifetime, &mut self.rng))
@@ -210,14 +210,15 @@ impl Lifecycle {
         // A new statement of an application in use is registered at once, a first one lazily.
         let plan = if app.record.active.is_some() { Plan::fixed(now.boot) } else { lazy };
         app.registration =
-            Track::new(not_too_soon(plan, app, statement, servers, &self.boot_id, now));
+            RetryState::new(not_too_soon(plan, app, statement, servers, &self.boot_id, now));
         self.actions.extend(sign_out(app, statement, servers));
     }
 
     pub(super) fn forgotten(&mut self, now: Now, id: &AppId) {
         let Some(app) = self.apps.get_mut(id) else { return };
         app.filed.clear();
-        app.record = Record { registrations: app.record.registrations, ..Record::default() };
+        app.record =
+            AttemptLog { registrations: app.record.registrations, ..AttemptLog::default() };
         app.history.note(now.boot, "forgotten", "root had the credentials and the token deleted");
         app.forget_token();
         app.denial = None;
@@ -263,7 +264,7 @@ impl Lifecycle {
     /// Whether the network could end anything.
     pub(super) fn backs_off(&self) -> bool {
         let tracks = self.apps.values().flat_map(|app| [&app.registration, &app.fetching]);
-        tracks.into_iter().any(|track| track.plan.floor.is_some())
+        tracks.into_iter().any(|track| track.plan.not_before.is_some())
     }
 
     /// The wall clock has been set, or somebody vouches for it now: the end of a token keeps its
@@ -328,6 +329,6 @@ fn not_too_soon(
     Plan {
         at: plan.at.max(floor),
         earliest: plan.earliest.max(floor),
-        floor: (!wait.is_zero()).then_some(floor),
+        not_before: (!wait.is_zero()).then_some(floor),
     }
 }

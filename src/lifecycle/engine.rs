@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::app::{App, Candidate, Errand, Flight, Loading, Track};
+use super::app::{App, Candidate, InFlight, Loading, Request, RetryState};
 use super::governor::Governor;
 use super::schedule::Plan;
-use super::{Action, Event, Policy, RequestId, Room, What, limits};
-use crate::map::Map;
-use crate::model::{AppId, StatementDigest};
-use crate::time::{BootId, BootTime, Now};
-use crate::view::SERVE_MARGIN;
+use super::{Action, Event, Policy, RequestId, Room, WriteKind, limits};
+use crate::common::map::Map;
+use crate::common::model::{AppId, StatementDigest};
+use crate::common::time::{BootId, BootTime, Now};
+use crate::lifecycle::view::SERVE_MARGIN;
 
 /// A key that cannot change while the process lives is waited for this long.
 const FINAL_KEY_PATIENCE: Duration = Duration::from_secs(600);
@@ -48,7 +48,7 @@ pub(super) enum StoreState {
     Open,
     /// Not just now; tried again by plan.
     Closed {
-        track: Track,
+        track: RetryState,
         key_is_final: bool,
         asked: Asked,
     },
@@ -103,7 +103,7 @@ impl Lifecycle {
         let store = match &self.store {
             StoreState::Closed { asked: Asked::Yes | Asked::AndAgain, .. } => None,
             StoreState::Closed { track, key_is_final, .. } => {
-                let given_up = track.trouble.as_ref().filter(|_| *key_is_final);
+                let given_up = track.last_failure.as_ref().filter(|_| *key_is_final);
                 let given_up = given_up.map(|trouble| trouble.since.after(FINAL_KEY_PATIENCE));
                 Some(given_up.map_or(track.plan.at, |at| track.plan.at.min(at)))
             }
@@ -181,7 +181,7 @@ impl Lifecycle {
 
     fn advance_store(&mut self, now: Now) {
         if let StoreState::Closed { track, key_is_final, asked } = &mut self.store {
-            let since = track.trouble.as_ref().map_or(now.boot, |trouble| trouble.since);
+            let since = track.last_failure.as_ref().map_or(now.boot, |trouble| trouble.since);
             if *asked != Asked::No {
                 return;
             } else if *key_is_final && now.boot.since(since) >= FINAL_KEY_PATIENCE {
@@ -235,11 +235,11 @@ impl Lifecycle {
             let servers = &self.policy.servers;
             let origin = servers.url.clone();
             let Some(app) = self.apps.get_mut(&id) else { continue };
-            let (statement, errand) = match work {
+            let (statement, kind) = match work {
                 Work::Register(statement) => {
                     let before = app.attempts(statement, servers);
                     let mut attempts = before.clone();
-                    limits::begin(&mut attempts, app.anew, &self.boot_id, now);
+                    limits::begin(&mut attempts, app.reregister, &self.boot_id, now);
                     app.set_attempts(statement, servers, &attempts);
                     self.records += 1;
                     self.actions.push(Action::SaveRecord {
@@ -249,7 +249,7 @@ impl Lifecycle {
                         record: app.record.clone(),
                     });
                     let recording = Some(self.records);
-                    (statement, Errand::Register { anew: app.anew, before, recording })
+                    (statement, Request::Register { reregister: app.reregister, before, recording })
                 }
                 Work::Fetch(candidate) => {
                     if let Some(credentials) = app.credentials(candidate, servers) {
@@ -261,13 +261,13 @@ impl Lifecycle {
                         });
                     }
                     let issuer = servers.iter().nth(candidate.issuer).unwrap_or(&origin).clone();
-                    (candidate.statement, Errand::Fetch { pending: candidate.pending, issuer })
+                    (candidate.statement, Request::Fetch { pending: candidate.pending, issuer })
                 }
             };
             let started = now.boot;
-            app.flight = Some(Flight {
+            app.flight = Some(InFlight {
                 request,
-                errand,
+                kind,
                 origin,
                 statement,
                 started,
@@ -290,13 +290,15 @@ impl Lifecycle {
         let registration = app.to_register(servers).and_then(|statement| {
             let due = app.registration.plan.due(waiting);
             let register = Some((Work::Register(statement), due));
-            let Some(old) = candidate.filter(|_| app.anew) else { return register };
+            let Some(old) = candidate.filter(|_| app.reregister) else { return register };
             // A registration may have been held for a day: the server may know the old
             // credentials again, and new ones would sign the viewer out for nothing.
             match app.asked.filter(|(at, _)| *at >= due) {
                 Some((_, refused)) => register.filter(|_| refused),
                 // A backoff may end early for it, a hold may not.
-                None => app.fetching.plan.floor.map(|floor| (Work::Fetch(old), due.max(floor))),
+                None => {
+                    app.fetching.plan.not_before.map(|floor| (Work::Fetch(old), due.max(floor)))
+                }
             }
         });
         let fetch =
@@ -337,7 +339,7 @@ impl Lifecycle {
     }
 
     /// The request that an answer belongs to.
-    pub(super) fn land(&mut self, id: &AppId, request: RequestId) -> Option<Flight> {
+    pub(super) fn land(&mut self, id: &AppId, request: RequestId) -> Option<InFlight> {
         let app = self.apps.get_mut(id)?;
         app.flight.take_if(|flight| flight.request == request)
     }
@@ -358,14 +360,14 @@ fn offset(now: Now) -> i64 {
 impl Action {
     /// What this action writes, if it does.
     #[must_use]
-    pub const fn writes(&self) -> Option<(&AppId, What)> {
+    pub const fn writes(&self) -> Option<(&AppId, WriteKind)> {
         match self {
-            Self::SaveRecord { app, serial, .. } => Some((app, What::Record(*serial))),
+            Self::SaveRecord { app, serial, .. } => Some((app, WriteKind::Record(*serial))),
             Self::SaveCredentials { app, statement, .. } => {
-                Some((app, What::Credentials(*statement)))
+                Some((app, WriteKind::Credentials(*statement)))
             }
-            Self::SaveToken { app, .. } => Some((app, What::Token)),
-            Self::RemoveToken { app } => Some((app, What::NoToken)),
+            Self::SaveToken { app, .. } => Some((app, WriteKind::Token)),
+            Self::RemoveToken { app } => Some((app, WriteKind::NoToken)),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::schedule::{doubled, within};
-use crate::time::BootTime;
+use crate::common::time::BootTime;
 
 /// Requests that may start at once after a quiet time.
 pub const BURST: u64 = 4;

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::text::cut;
-use crate::time::BootTime;
-use crate::view::Happened;
+use crate::common::text::cut;
+use crate::common::time::BootTime;
+use crate::lifecycle::view::Happened;
 
 /// As many events are kept (contract, section 2).
 const MOST: usize = 10;

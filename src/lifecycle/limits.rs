@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::schedule::doubled;
-use crate::model::{Attempts, Stamp, Unusable};
-use crate::time::{BootId, Now};
+use crate::common::model::{Attempts, Stamp, Unusable};
+use crate::common::time::{BootId, Now};
 
 /// `invalid_client` answers that it takes, at the least, before a registration anew.
 const REFUSALS: u32 = 3;
@@ -155,7 +155,7 @@ fn clear_refusals(attempts: &mut Attempts) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{BootTime, WallTime};
+    use crate::common::time::{BootTime, WallTime};
 
     fn boot() -> BootId {
         BootId("b".into())

@@ -22,17 +22,21 @@ mod saving;
 pub mod schedule;
 #[cfg(test)]
 mod tests;
+/// What the bus shows of an application, and whether its token will do.
+pub mod view;
 
 use std::time::Duration;
 
 pub use callers::{PATIENCE, means_registration};
 pub use engine::Lifecycle;
 
-use crate::model::{AppId, Credentials, Filed, Origin, Record, StatementDigest, Stored, Token};
-use crate::oauth::{AccessToken, Failure};
-use crate::secret::Secret;
-use crate::time::{BootTime, WallTime};
-use crate::view::CallError;
+use crate::common::answer::{AccessToken, Failure};
+use crate::common::model::{
+    AppId, AttemptLog, Credentials, CredentialsByOrigin, Origin, StatementDigest, Stored, Token,
+};
+use crate::common::secret::Secret;
+use crate::common::time::{BootTime, WallTime};
+use crate::lifecycle::view::CallError;
 
 /// Names one call that waits for an answer.
 pub type CallId = u64;
@@ -90,7 +94,7 @@ pub struct Desired {
 
 /// One thing that the store writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum WriteKind {
     /// The attempt record; the number tells one write from the next.
     Record(u64),
     /// The credentials of a statement.
@@ -164,14 +168,14 @@ pub enum Event {
         /// Whose.
         app: AppId,
         /// Which.
-        what: What,
+        what: WriteKind,
     },
     /// A write failed.
     NotSaved {
         /// Whose.
         app: AppId,
         /// Which.
-        what: What,
+        what: WriteKind,
         /// What is wrong.
         message: String,
     },
@@ -255,7 +259,7 @@ pub enum Action {
         /// What becomes of the room for credentials; without it there is no registration either.
         room: Room,
         /// The content.
-        record: Record,
+        record: AttemptLog,
     },
     /// Write the credentials of a statement, both copies; answer with `Saved` or `NotSaved`.
     SaveCredentials {
@@ -264,7 +268,7 @@ pub enum Action {
         /// Filed under.
         statement: StatementDigest,
         /// The content.
-        filed: Filed,
+        filed: CredentialsByOrigin,
     },
     /// Write the token; answer with `Saved` or `NotSaved`.
     SaveToken {

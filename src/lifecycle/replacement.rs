@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::schedule::doubled;
-use crate::time::BootTime;
+use crate::common::time::BootTime;
 
 const WINDOW: Duration = Duration::from_secs(60);
 const MOST: usize = 3;

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::app::{App, Denial, Errand, Loading, Track, Trouble};
+use super::app::{App, Denial, LastFailure, Loading, Request, RetryState};
 use super::engine::{Lifecycle, StoreState};
-use crate::model::AppId;
-use crate::time::{BootTime, Now};
-use crate::view::{self, AppState, AppView, CallError, Counters, ErrorName};
+use crate::common::model::AppId;
+use crate::common::time::{BootTime, Now};
+use crate::lifecycle::view::{self, AppState, AppView, CallError, Counters, ErrorName};
 
 impl Lifecycle {
     /// What the bus shows of an application; none where it is not configured.
@@ -92,9 +92,9 @@ impl Lifecycle {
 
     fn state(&self, app: &App) -> AppState {
         if let Some(flight) = &app.flight {
-            return match flight.errand {
-                Errand::Register { .. } => AppState::Registering,
-                Errand::Fetch { .. } => AppState::Fetching,
+            return match flight.kind {
+                Request::Register { .. } => AppState::Registering,
+                Request::Fetch { .. } => AppState::Fetching,
             };
         }
         let trouble = self.trouble(app).map(|trouble| trouble.name);
@@ -107,13 +107,14 @@ impl Lifecycle {
     }
 
     /// What stands between the application and a token, the worst first.
-    fn trouble<'a>(&'a self, app: &'a App) -> Option<&'a Trouble> {
-        self.troubled(app)?.trouble.as_ref()
+    fn trouble<'a>(&'a self, app: &'a App) -> Option<&'a LastFailure> {
+        self.troubled(app)?.last_failure.as_ref()
     }
 
     /// What is tried again and again before there can be a token, the worst first.
-    fn troubled<'a>(&'a self, app: &'a App) -> Option<&'a Track> {
-        let failing = |track: &'a Track| Some(track).filter(|track| track.trouble.is_some());
+    fn troubled<'a>(&'a self, app: &'a App) -> Option<&'a RetryState> {
+        let failing =
+            |track: &'a RetryState| Some(track).filter(|track| track.last_failure.is_some());
         if let StoreState::Closed { track, .. } = &self.store {
             return failing(track);
         }
@@ -122,21 +123,22 @@ impl Lifecycle {
         }
         // A refused statement is the last word only where no credentials are left to ask with, or
         // where those are refused too.
-        if app.anew || app.candidate(&self.policy.servers).is_none() {
+        if app.reregister || app.candidate(&self.policy.servers).is_none() {
             return failing(&app.registration).or_else(|| failing(&app.fetching));
         }
         failing(&app.fetching)
     }
 
     /// What fails, whether or not there is a token.
-    fn failing<'a>(&'a self, app: &'a App) -> Option<&'a Track> {
+    fn failing<'a>(&'a self, app: &'a App) -> Option<&'a RetryState> {
         let beside = [&app.registration, &app.saving].into_iter();
-        self.troubled(app).or_else(|| beside.into_iter().find(|track| track.trouble.is_some()))
+        self.troubled(app).or_else(|| beside.into_iter().find(|track| track.last_failure.is_some()))
     }
 
     fn counters(&self, app: &App) -> Counters {
         let failing = self.failing(app);
-        let since = failing.and_then(|track| track.trouble.as_ref()).map(|trouble| trouble.since);
+        let since =
+            failing.and_then(|track| track.last_failure.as_ref()).map(|trouble| trouble.since);
         Counters {
             last_success: app.last_success,
             failures: failing.map_or(0, |track| track.failures.max(1)),
@@ -148,7 +150,7 @@ impl Lifecycle {
     /// Notes in each history what fails now.
     pub(super) fn note_troubles(&mut self, now: Now) {
         let text = |app| {
-            let trouble = self.failing(app).and_then(|track| track.trouble.as_ref());
+            let trouble = self.failing(app).and_then(|track| track.last_failure.as_ref());
             trouble.map_or("", |trouble| trouble.text.as_str())
         };
         let news = self.apps.values().map(|app| (app, text(app)));
@@ -171,7 +173,7 @@ impl Lifecycle {
             );
             return (ErrorName::Rejected.as_str().to_owned(), text);
         }
-        if let Some(trouble) = self.failing(app).and_then(|track| track.trouble.as_ref()) {
+        if let Some(trouble) = self.failing(app).and_then(|track| track.last_failure.as_ref()) {
             return (trouble.name.as_str().to_owned(), self.message(trouble, app, now));
         }
         match (&app.statement, app.candidate(&self.policy.servers)) {
@@ -183,7 +185,7 @@ impl Lifecycle {
     }
 
     /// What happened, since when, and when the next try is.
-    fn message(&self, trouble: &Trouble, app: &App, now: Now) -> String {
+    fn message(&self, trouble: &LastFailure, app: &App, now: Now) -> String {
         let since = self.date(trouble.since);
         match self.next_try(app, now) {
             Some(at) => format!("{}; since {since}; next try at {}", trouble.text, self.date(at)),

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The store: opening it, and what to do when it fails.
 
-use super::app::{Errand, Loading, Track};
+use super::app::{Loading, Request, RetryState};
 use super::engine::{Asked, Lifecycle, StoreState};
 use super::schedule::Plan;
-use super::{Action, Room, What};
-use crate::model::{AppId, StatementDigest};
-use crate::time::{BootTime, Now};
-use crate::view::ErrorName;
+use super::{Action, Room, WriteKind};
+use crate::common::model::{AppId, StatementDigest};
+use crate::common::time::{BootTime, Now};
+use crate::lifecycle::view::ErrorName;
 
 impl Lifecycle {
     pub(super) fn store_opened(&mut self) {
@@ -21,7 +21,7 @@ impl Lifecycle {
     pub(super) fn store_failed(&mut self, now: Now, message: String, key_is_final: bool) {
         let (mut track, asked) = match std::mem::replace(&mut self.store, StoreState::Opening) {
             StoreState::Closed { track, asked, .. } => (track, asked),
-            _ => (Track::new(Plan::fixed(now.boot)), Asked::No),
+            _ => (RetryState::new(Plan::fixed(now.boot)), Asked::No),
         };
         track.fail(ErrorName::Storage, message, now.boot);
         track.plan = match asked {
@@ -50,13 +50,13 @@ impl Lifecycle {
         self.actions.push(Action::SaveCredentials { app: id.clone(), statement, filed });
     }
 
-    pub(super) fn saved(&mut self, now: Now, id: &AppId, what: What) {
+    pub(super) fn saved(&mut self, now: Now, id: &AppId, what: WriteKind) {
         let Some(app) = self.apps.get_mut(id) else { return };
         match what {
-            What::Record(serial) => {
+            WriteKind::Record(serial) => {
                 app.unsaved.record = false;
                 if let Some(flight) = &mut app.flight
-                    && let Errand::Register { recording, .. } = &mut flight.errand
+                    && let Request::Register { recording, .. } = &mut flight.kind
                     && *recording == Some(serial)
                 {
                     // Only now, with the attempt on the disk, may the registration be sent.
@@ -70,28 +70,28 @@ impl Lifecycle {
                     });
                 }
             }
-            What::Credentials(statement) => {
+            WriteKind::Credentials(statement) => {
                 app.unsaved.credentials.remove(&statement);
             }
-            What::Token | What::NoToken => app.unsaved.token = false,
+            WriteKind::Token | WriteKind::NoToken => app.unsaved.token = false,
         }
         if app.unsaved.is_empty() {
             app.saving.succeed(Plan::fixed(BootTime(0)));
-        } else if app.saving.trouble.is_some() {
+        } else if app.saving.last_failure.is_some() {
             // It works again: the rest at once.
             app.saving.plan = Plan::fixed(now.boot);
         }
     }
 
-    pub(super) fn not_saved(&mut self, now: Now, id: &AppId, what: What, message: String) {
+    pub(super) fn not_saved(&mut self, now: Now, id: &AppId, what: WriteKind, message: String) {
         let Some(app) = self.apps.get_mut(id) else { return };
         match what {
-            What::Record(serial) => {
-                let ours = |errand: &Errand| matches!(errand, Errand::Register { recording, .. } if *recording == Some(serial));
-                if let Some(flight) = app.flight.take_if(|flight| ours(&flight.errand)) {
+            WriteKind::Record(serial) => {
+                let ours = |kind: &Request| matches!(kind, Request::Register { recording, .. } if *recording == Some(serial));
+                if let Some(flight) = app.flight.take_if(|flight| ours(&flight.kind)) {
                     // Without a durable attempt record there is no registration.
                     self.governor.unanswered();
-                    if let Errand::Register { before, .. } = flight.errand {
+                    if let Request::Register { before, .. } = flight.kind {
                         let servers = self.policy.servers.of(&flight.origin);
                         app.set_attempts(flight.statement, &servers, &before);
                     }
@@ -103,10 +103,10 @@ impl Lifecycle {
                 }
                 app.unsaved.record = true;
             }
-            What::Credentials(statement) => {
+            WriteKind::Credentials(statement) => {
                 app.unsaved.credentials.insert(statement, ());
             }
-            What::Token | What::NoToken => app.unsaved.token = true,
+            WriteKind::Token | WriteKind::NoToken => app.unsaved.token = true,
         }
         app.saving.fail(ErrorName::Storage, message, now.boot);
         let failures = app.saving.failures;

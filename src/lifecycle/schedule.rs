@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::time::BootTime;
-use crate::view::SERVE_MARGIN;
+use crate::common::time::BootTime;
+use crate::lifecycle::view::SERVE_MARGIN;
 
 /// Where nobody waits, a fetch without a valid token starts within this time, at random, so that
 /// a region whose power comes back does not call in chorus.
@@ -36,23 +36,23 @@ pub struct Plan {
     /// When it happens if somebody waits; equal to `at` where callers may not shorten the wait.
     pub earliest: BootTime,
     /// A network that comes back may bring it forward, but not before this moment.
-    pub floor: Option<BootTime>,
+    pub not_before: Option<BootTime>,
 }
 
 impl Plan {
     /// A start that nothing holds back: at random within [`LAZY`], at once if somebody waits.
     pub fn lazy(now: BootTime, rng: &mut Rng) -> Self {
-        Self { at: now.after(within(LAZY, rng)), earliest: now, floor: None }
+        Self { at: now.after(within(LAZY, rng)), earliest: now, not_before: None }
     }
 
     /// A refresh: at its point, or as soon as somebody needs a fresher token.
     pub const fn refresh(point: BootTime) -> Self {
-        Self { at: point, earliest: BootTime(0), floor: None }
+        Self { at: point, earliest: BootTime(0), not_before: None }
     }
 
     /// At a certain moment, whoever waits.
     pub const fn fixed(at: BootTime) -> Self {
-        Self { at, earliest: at, floor: None }
+        Self { at, earliest: at, not_before: None }
     }
 
     /// Not by itself: an answer that is under way plans anew.
@@ -64,14 +64,14 @@ impl Plan {
     /// backoff with full jitter. A network that comes back ends it.
     pub fn backoff(now: BootTime, failures: u32, floor: BootTime, rng: &mut Rng) -> Self {
         let at = now.after(within(backoff_cap(failures), rng)).max(floor);
-        Self { at, earliest: at, floor: Some(floor) }
+        Self { at, earliest: at, not_before: Some(floor) }
     }
 
     /// A backoff of at most `cap`, half of it fixed and half random, and not before `floor`. A
     /// network that comes back ends it.
     pub fn half_random(now: BootTime, cap: Duration, floor: BootTime, rng: &mut Rng) -> Self {
         let at = now.after(cap / 2 + within(cap / 2, rng)).max(floor);
-        Self { at, earliest: at, floor: Some(floor) }
+        Self { at, earliest: at, not_before: Some(floor) }
     }
 
     /// The moment of the try.
@@ -81,7 +81,7 @@ impl Plan {
 
     /// The network has come back: a backoff becomes a short random wait.
     pub fn network_is_back(&mut self, now: BootTime, rng: &mut Rng) {
-        let Some(floor) = self.floor else { return };
+        let Some(floor) = self.not_before else { return };
         self.at = self.at.min(now.after(within(LAZY, rng)).max(floor));
         self.earliest = self.earliest.min(now.after(within(EAGER, rng)).max(floor)).min(self.at);
     }
@@ -228,12 +228,12 @@ mod tests {
             let mut plan = Plan::fixed(NOW.after(BACKOFF_LAST));
             plan.network_is_back(NOW, &mut rng);
             assert_eq!(plan, Plan::fixed(NOW.after(BACKOFF_LAST)));
-            plan.floor = Some(NOW);
+            plan.not_before = Some(NOW);
             plan.network_is_back(NOW, &mut rng);
             assert!(plan.due(true) <= NOW.after(EAGER));
             assert!(plan.due(false) <= NOW.after(LAZY));
             plan = Plan::fixed(NOW.after(BACKOFF_LAST));
-            plan.floor = Some(NOW.after(BACKOFF_LAST / 2));
+            plan.not_before = Some(NOW.after(BACKOFF_LAST / 2));
             plan.network_is_back(NOW, &mut rng);
             assert!(plan.due(true) >= NOW.after(BACKOFF_LAST / 2));
         }

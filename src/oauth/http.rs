@@ -19,8 +19,9 @@ use ureq::unversioned::transport::Connector;
 use zeroize::Zeroizing;
 
 use super::roots::{self, Roots};
-use super::{Context, Failure, wire};
-use crate::clock;
+use super::{Context, wire};
+use crate::common::answer::Failure;
+use crate::system::clock;
 
 mod connect;
 mod hosts;

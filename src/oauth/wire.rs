@@ -12,9 +12,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use zeroize::Zeroizing;
 
-use super::{AccessToken, Failure, Registered, Registration};
-use crate::model::Credentials;
-use crate::secret::Secret;
+use super::{Registered, Registration};
+use crate::common::answer::{AccessToken, Failure};
+use crate::common::model::Credentials;
+use crate::common::secret::Secret;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;

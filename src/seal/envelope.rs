@@ -26,8 +26,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::RootKey;
-use crate::model::{AppId, StatementDigest};
-use crate::secret::{CIPHERS, without_trace};
+use crate::common::model::{AppId, StatementDigest};
+use crate::common::secret::{CIPHERS, wipe_stack_after};
 
 /// The longest envelope, in bytes.
 pub const MAX_LEN: usize = 256 * 1024;
@@ -104,7 +104,7 @@ pub fn seal(
     let mut envelope = Zeroizing::new(Vec::with_capacity(len));
     envelope.extend_from_slice(&header);
     envelope.extend_from_slice(plaintext);
-    let tag = without_trace::<CIPHERS, _>(|| {
+    let tag = wipe_stack_after::<CIPHERS, _>(|| {
         let (key, nonce) = derive(root, &salt)?;
         let content = &mut envelope[header.len()..];
         key.seal_in_place_separate_tag(nonce, Aad::from(&header), content).ok()
@@ -162,7 +162,7 @@ fn open_known_version(root: &RootKey, subject: &Subject, envelope: &[u8]) -> Opt
     let sealed = envelope.strip_prefix(header.as_slice())?;
 
     let mut plaintext = Zeroizing::new(sealed.to_vec());
-    let len = without_trace::<CIPHERS, _>(|| {
+    let len = wipe_stack_after::<CIPHERS, _>(|| {
         let (key, nonce) = derive(root, salt)?;
         Some(key.open_in_place(nonce, Aad::from(&header), &mut plaintext).ok()?.len())
     })?;

@@ -8,7 +8,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::{MIN_KEY_LEN, RootKey, RootKeySource, SealError, key_file};
-use crate::store::files::Directory;
+use crate::system::fs::durable::Directory;
 
 /// Where the key is, in the state directory.
 pub(super) const NAME: &str = "generated-key";

@@ -10,7 +10,8 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::{RootKey, RootKeySource, SealError};
-use crate::config::{self, KeyFile};
+use crate::config::KeyFile;
+use crate::system::fs::trusted;
 
 /// The bytes of a file that count; a key partition is longer.
 const USED: usize = 4096;
@@ -71,9 +72,9 @@ pub(super) fn read(mut file: File, path: &Path) -> Result<RootKey, SealError> {
     if !meta.is_file() && !partition {
         return Err(unread(io::Error::other("neither a regular file nor a block device")));
     }
-    config::judge_opened(&meta).map_err(|problem| {
+    trusted::judge(&meta).map_err(|problem| {
         let path = path.to_owned();
-        SealError::Ownership { source: Box::new(config::FileError { path, problem }) }
+        SealError::Ownership { source: Box::new(trusted::FileError { path, problem }) }
     })?;
 
     let mut buffer = Zeroizing::new([0; USED]);

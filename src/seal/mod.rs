@@ -92,7 +92,7 @@ pub fn source(seal: &config::Seal, state_dir: &Path) -> Box<dyn RootKeySource> {
 /// As [`source`], for a person at a terminal: what a PKCS#11 module prints goes to standard error.
 /// Where root asks, the module runs as `user`.
 #[must_use]
-pub fn chatty_source(
+pub fn source_with_stderr(
     seal: &config::Seal,
     state_dir: &Path,
     user: Option<u32>,

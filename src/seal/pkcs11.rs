@@ -18,7 +18,8 @@ use ring::digest::{Digest, SHA256, digest};
 use zeroize::Zeroizing;
 
 use super::{RootKey, RootKeySource, SealError};
-use crate::config::{self, Pkcs11};
+use crate::config::Pkcs11;
+use crate::system::fs::trusted;
 use wire::{Answer, Request};
 
 /// More than any token takes.
@@ -28,7 +29,7 @@ const LONGEST_PIN: usize = 1024;
 pub(super) struct Source {
     config: Pkcs11,
     /// Where what the module prints goes: nowhere, or to our own standard error.
-    chatty: bool,
+    with_stderr: bool,
     /// Whom the child becomes, if this process is root's and the daemon will not be.
     user: Option<u32>,
     /// The SHA-256 of the PIN that the token refused. Each refusal brings a token nearer to being
@@ -40,15 +41,15 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(config: Pkcs11, chatty: bool, user: Option<u32>) -> Self {
-        Self { config, chatty, user, refused: None, stuck: None, warning: None }
+    pub(super) fn new(config: Pkcs11, with_stderr: bool, user: Option<u32>) -> Self {
+        Self { config, with_stderr, user, refused: None, stuck: None, warning: None }
     }
 
     /// The PIN, without the end of its line.
     fn pin(&self) -> Result<Option<Zeroizing<Vec<u8>>>, SealError> {
         let Some(path) = &self.config.pin_file else { return Ok(None) };
         let refused = |error| SealError::Pin { source: Box::new(error) };
-        let mut pin = config::read_trusted(path, LONGEST_PIN).map_err(refused)?;
+        let mut pin = trusted::read(path, LONGEST_PIN).map_err(refused)?;
         if pin.last() == Some(&b'\n') {
             pin.pop();
         }
@@ -77,7 +78,7 @@ impl Source {
             let module = module.display();
             SealError::NotReady(format!("the PKCS#11 module {module} cannot be had: {error}"))
         })?;
-        config::check_ownership(module)
+        trusted::check_ownership(module)
             .map_err(|error| SealError::Module { source: Box::new(error) })
     }
 
@@ -121,7 +122,7 @@ impl RootKeySource for Source {
             key: self.config.key.clone(),
             pin,
         };
-        let answer = process::ask(&request, self.chatty, &mut self.stuck)
+        let answer = process::ask(&request, self.with_stderr, &mut self.stuck)
             .map_err(|error| SealError::Pkcs11(format!("the PKCS#11 module {module} {error}")))?;
         let Pkcs11 { token, key, .. } = &self.config;
         match answer {

@@ -8,19 +8,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::model::Filed;
+use crate::common::model::CredentialsByOrigin;
 
 /// The credentials of one statement.
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     #[serde(default)]
-    pub(super) origins: Filed,
+    pub(super) origins: CredentialsByOrigin,
 }
 
 /// [`Credentials`] on their way out.
 #[derive(Serialize)]
 pub(super) struct CredentialsRef<'a> {
-    pub(super) origins: &'a Filed,
+    pub(super) origins: &'a CredentialsByOrigin,
 }
 
 /// The device's identity.
@@ -64,11 +64,14 @@ impl Write for Length {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Record, Slot};
+    use crate::common::model::{AttemptLog, CredentialSet};
 
     #[test]
     fn a_document_never_outgrows_its_buffer() {
-        let filed = Filed::from([(crate::model::Origin("https://a".into()), Slot::default())]);
+        let filed = CredentialsByOrigin::from([(
+            crate::common::model::Origin("https://a".into()),
+            CredentialSet::default(),
+        )]);
         let json = to_json(&CredentialsRef { origins: &filed }).unwrap();
         assert_eq!(json.capacity(), json.len());
         assert_eq!(from_json::<Credentials>(&json).unwrap().origins, filed);
@@ -76,7 +79,9 @@ mod tests {
 
     #[test]
     fn unknown_members_are_passed_over_and_missing_ones_have_their_defaults() {
-        assert!(from_json::<Record>(br#"{"later": 1}"#).is_some_and(|r| r == Record::default()));
+        assert!(
+            from_json::<AttemptLog>(br#"{"later": 1}"#).is_some_and(|r| r == AttemptLog::default())
+        );
         assert!(from_json::<Credentials>(b"{}").is_some_and(|c| c.origins.is_empty()));
         assert!(from_json::<Credentials>(b"[1]").is_none());
     }

@@ -8,10 +8,11 @@ use std::fs;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::fuzzing::{Recipe, Scratch, is_one_line};
-use crate::model::{Credentials, Origin, Slot};
+use crate::common::model::{CredentialSet, Credentials, Origin};
+use crate::common::recipe::{Recipe, is_one_line};
+use crate::common::secret::Secret;
 use crate::seal::{SealError, envelope};
-use crate::secret::Secret;
+use crate::system::fs::scratch::Scratch;
 
 /// What is inside a sealed file, as a document of each kind.
 pub fn documents(input: &[u8]) {
@@ -31,20 +32,20 @@ pub fn documents(input: &[u8]) {
         }
     }
     round_trip::<documents::Identity>(input);
-    if let Some(record) = round_trip::<Record>(input) {
+    if let Some(record) = round_trip::<AttemptLog>(input) {
         let attempts = record.attempts.values().flat_map(|origins| origins.values());
         for stamp in attempts.flat_map(|one| one.registered.iter().chain(&one.refused)) {
             for confirmed in [false, true] {
-                let now = crate::time::Now {
-                    boot: crate::time::BootTime(5),
-                    wall: crate::time::WallTime(-7),
+                let now = crate::common::time::Now {
+                    boot: crate::common::time::BootTime(5),
+                    wall: crate::common::time::WallTime(-7),
                     confirmed,
                 };
                 // Whatever is stored, no time comes out of nothing.
                 assert_eq!(stamp.elapsed(&stamp.boot_id, now), now.boot.since(stamp.boot));
                 assert!(
-                    stamp.elapsed(&crate::time::BootId("another".into()), now)
-                        >= now.boot.since(crate::time::BootTime(0))
+                    stamp.elapsed(&crate::common::time::BootId("another".into()), now)
+                        >= now.boot.since(crate::common::time::BootTime(0))
                 );
             }
         }
@@ -142,7 +143,7 @@ pub fn state_directory(input: &[u8]) {
     assert!(stored.token.is_none(), "there was none");
     assert_eq!(store.load(&id).unwrap().0, stored, "it stays so");
     // The record that was lost is known as such as long as nothing is written in its stead.
-    store.save_record(&id, &Record::default()).unwrap();
+    store.save_record(&id, &AttemptLog::default()).unwrap();
     assert!(!store.load(&id).unwrap().0.record_lost);
 }
 
@@ -214,17 +215,17 @@ fn sealed(subject: &Subject, generation: u8) -> Vec<u8> {
                 scopes: Vec::new(),
                 redirect_uris: Vec::new(),
             };
-            let slot = Slot { current: Some(credentials), ..Slot::default() };
-            let filed = Filed::from([(Origin("https://a".into()), slot)]);
+            let slot = CredentialSet { current: Some(credentials), ..CredentialSet::default() };
+            let filed = CredentialsByOrigin::from([(Origin("https://a".into()), slot)]);
             documents::to_json(&documents::CredentialsRef { origins: &filed })
         }
         Subject::Identity => documents::to_json(&documents::Identity { id: "00".repeat(32) }),
-        _ => documents::to_json(&Record::default()),
+        _ => documents::to_json(&AttemptLog::default()),
     };
     envelope::seal(&root(), subject, generation.into(), &json.unwrap()).unwrap()
 }
 
-fn generation(filed: &Filed) -> Option<u64> {
+fn generation(filed: &CredentialsByOrigin) -> Option<u64> {
     filed.values().next()?.current.as_ref().map(|credentials| credentials.issued_at)
 }
 

@@ -2,10 +2,10 @@
 //! The names in the state directory. All is flat: an application's name holds neither dot nor
 //! dash, so none can be taken for another.
 
-use crate::model::{AppId, StatementDigest};
+use crate::common::model::{AppId, StatementDigest};
 use crate::seal::envelope::Subject;
 
-use super::files::{ROOM, TEMPORARY};
+use crate::system::fs::durable::{ROOM, TEMPORARY};
 
 /// What the name of a file that was put aside ends with.
 pub(super) const QUARANTINE: &str = ".corrupt";

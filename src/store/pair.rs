@@ -5,11 +5,12 @@
 use log::Level;
 
 use super::errors::{Action, Note, StoreError};
-use super::files::{Content, Directory};
 use super::names;
 use super::state_dir::StateDir;
+use crate::common::error::chain;
 use crate::seal::RootKey;
 use crate::seal::envelope::{self, NotOpened, Opened, Subject};
+use crate::system::fs::durable::{Content, Directory};
 
 /// What a file turned out to be. What cannot be read, or is of another version, is an error.
 pub(super) enum Found {
@@ -108,7 +109,7 @@ pub(super) fn load(
             let damaged = [(x, a), (y, b)];
             let damaged = damaged.iter().filter(|(found, _)| matches!(found, Found::Damaged));
             for (_, name) in damaged {
-                put_aside(dir, name)?;
+                quarantine(dir, name)?;
                 let text = format!(
                     "{} was damaged, with no copy to repair it from: kept as {}",
                     dir.path().join(name).display(),
@@ -153,7 +154,7 @@ fn beside_unread(
 /// Makes room for a new copy in the place of one that could not be read. Nobody knows what it has
 /// that its other copy has not: it is kept.
 pub(super) fn make_room(dir: &StateDir, name: &str) -> Result<Note, StoreError> {
-    put_aside(dir, name)?;
+    quarantine(dir, name)?;
     let path = dir.path().join(name);
     let aside = names::quarantined(name);
     let text = format!("{} could not be read: kept as {aside}, and written anew", path.display());
@@ -184,7 +185,7 @@ pub(super) fn load_single(
     }
     let path = dir.path().join(name);
     let path = path.display();
-    let text = match put_aside(dir, name).and_then(|()| dir.sync()) {
+    let text = match quarantine(dir, name).and_then(|()| dir.sync()) {
         Ok(()) => format!("{path} was damaged: kept as {}", names::quarantined(name)),
         Err(error) => format!("{path} is damaged, and stays where it is: {}", chain(&error)),
     };
@@ -192,18 +193,6 @@ pub(super) fn load_single(
     Ok(Single::Lost)
 }
 
-fn put_aside(dir: &StateDir, name: &str) -> Result<(), StoreError> {
+fn quarantine(dir: &StateDir, name: &str) -> Result<(), StoreError> {
     dir.files().rename(name, &names::quarantined(name)).map_err(dir.cannot(Action::PutAside, name))
-}
-
-/// An error and its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -19,12 +19,12 @@ use std::io;
 use log::Level;
 
 use super::errors::{Action, Note, OpenError, StoreError};
-use super::files::{Content, Directory};
+use super::key_check::{self, Judgement};
 use super::names;
 use super::pair::{self, Found, Single};
-use super::proof::{self, Judgement};
+use super::settle;
 use super::state_dir::StateDir;
-use crate::map::Map;
+use crate::common::map::Map;
 use crate::seal::envelope::{self, Opened, Subject};
 use crate::seal::{self, RootKey, RootKeySource, SealError};
 
@@ -52,7 +52,7 @@ pub fn reseal(
     new: &mut dyn RootKeySource,
     notes: &mut Vec<Note>,
 ) -> Result<Resealed, ResealError> {
-    let sealed = proof::sealed_files(dir)?;
+    let sealed = key_check::sealed_files(dir)?;
     if sealed.is_empty() {
         return Ok(Resealed::Empty);
     }
@@ -84,14 +84,14 @@ pub fn reseal(
     let sign = envelope::sign_of_a_move();
     let written = dir.files().write(names::KEY_CHECK, &sign);
     written.map_err(dir.cannot(Action::Write, names::KEY_CHECK))?;
-    settle(dir.files(), &dir.list()?)
+    settle::settle(dir.files(), &dir.list()?)
         .map_err(StoreError::io(Action::Write, dir.path().to_owned()))?;
     remove_generated(dir, new, notes)?;
     Ok(Resealed::Moved(staged.into_iter().map(|(_, name)| name).collect()))
 }
 
 fn opens(dir: &StateDir, key: &RootKey, sealed: &[String]) -> Result<bool, StoreError> {
-    Ok(!matches!(proof::judge(dir.files(), key, sealed)?, Judgement::Wrong))
+    Ok(!matches!(key_check::judge(dir.files(), key, sealed)?, Judgement::Wrong))
 }
 
 fn seal_error(source: &dyn RootKeySource, error: SealError) -> OpenError {
@@ -127,7 +127,7 @@ fn stage(
             staged.push((subject.clone(), file));
         }
     }
-    proof::write_check(dir, new, &names::staged(names::KEY_CHECK))?;
+    key_check::write_check(dir, new, &names::staged(names::KEY_CHECK))?;
     staged.push((Subject::KeyCheck, names::KEY_CHECK.to_owned()));
     Ok(staged)
 }
@@ -165,35 +165,6 @@ fn check(
         }
     }
     Ok(())
-}
-
-/// Finishes a move or undoes it, whichever it is far enough for; `names` are those of all files.
-/// What was done, where there was something.
-pub(super) fn settle(files: &Directory, all: &[String]) -> io::Result<Option<Note>> {
-    let staged: Vec<_> = all.iter().filter_map(|name| names::unstaged(name)).collect();
-    if staged.is_empty() {
-        return Ok(None);
-    }
-    let check = files.read(names::KEY_CHECK, envelope::MAX_LEN)?;
-    let decided = matches!(check, Content::Bytes(bytes) if envelope::is_sign_of_a_move(&bytes));
-    let path = files.path().display();
-    if !decided {
-        for name in staged {
-            files.remove(&names::staged(name))?;
-        }
-        files.sync()?;
-        let text =
-            format!("{path}: undid a move to another root key that was cut off; nothing is lost");
-        return Ok(Some(Note::new(Level::Warn, text)));
-    }
-    for name in staged.iter().filter(|name| **name != names::KEY_CHECK) {
-        files.rename(&names::staged(name), name)?;
-    }
-    files.sync()?;
-    files.rename(&names::staged(names::KEY_CHECK), names::KEY_CHECK)?;
-    files.sync()?;
-    let text = format!("{path}: all that is stored is sealed under another root key now");
-    Ok(Some(Note::new(Level::Info, text)))
 }
 
 /// The key of the seal `generated` goes last, once nothing is sealed with it.

@@ -10,11 +10,11 @@ use rustix::fs::{FlockOperation, Mode};
 use rustix::io::Errno;
 
 use super::errors::{Action, Note, StoreError};
-use super::files::{Directory, TEMPORARY};
-use super::{names, reseal};
-use crate::map::Map;
-use crate::model::AppId;
+use super::{names, settle};
+use crate::common::map::Map;
+use crate::common::model::AppId;
 use crate::seal::envelope::Subject;
+use crate::system::fs::durable::{Directory, TEMPORARY};
 
 /// The state directory, locked against a second instance for as long as this lives.
 pub struct StateDir {
@@ -53,7 +53,7 @@ impl StateDir {
         state_dir.tighten(stat.st_mode);
         let names = state_dir.files.list().map_err(io("read"))?;
         state_dir.remove_leftovers(&names);
-        let settled = reseal::settle(&state_dir.files, &names);
+        let settled = settle::settle(&state_dir.files, &names);
         state_dir.notes.extend(settled.map_err(io("finish the move to another root key in"))?);
         Ok(state_dir)
     }

@@ -16,10 +16,11 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::model::{Attempts, Credentials, Origin, Slot};
+use crate::common::model::{Attempts, CredentialSet, Credentials, Origin};
+use crate::common::secret::Secret;
+use crate::common::time::{BootId, BootTime, WallTime};
 use crate::seal::envelope;
-use crate::secret::Secret;
-use crate::time::{BootId, BootTime, WallTime};
+use crate::system::fs::durable;
 
 /// A source of root keys that are made of one byte.
 struct Key(u8);
@@ -145,7 +146,7 @@ fn copy(which: char) -> String {
     format!("cinema.{}.{which}", digest(1))
 }
 
-fn filed(client_id: &str) -> Filed {
+fn filed(client_id: &str) -> CredentialsByOrigin {
     let credentials = Credentials {
         client_id: Secret::new(client_id.into()),
         client_secret: Secret::new(format!("secret of {client_id}")),
@@ -153,14 +154,18 @@ fn filed(client_id: &str) -> Filed {
         scopes: vec!["api:client:v2".into()],
         redirect_uris: vec!["adobepass://com.programmer".into()],
     };
-    let slot = Slot { pending: Some(credentials), ..Slot::default() };
-    Filed::from([(Origin("https://api.auth.adobe.com".into()), slot)])
+    let slot = CredentialSet { pending: Some(credentials), ..CredentialSet::default() };
+    CredentialsByOrigin::from([(Origin("https://api.auth.adobe.com".into()), slot)])
 }
 
-fn record(unanswered: u32) -> Record {
+fn record(unanswered: u32) -> AttemptLog {
     let attempts = Attempts { unanswered, ..Attempts::default() };
     let by_origin = [(Origin("https://api.auth.adobe.com".into()), attempts)].into();
-    Record { active: Some(digest(1)), attempts: [(digest(1), by_origin)].into(), registrations: 3 }
+    AttemptLog {
+        active: Some(digest(1)),
+        attempts: [(digest(1), by_origin)].into(),
+        registrations: 3,
+    }
 }
 
 fn token(number: u64) -> Token {
@@ -241,7 +246,7 @@ fn a_token_refresh_writes_one_file_once_and_touches_nothing_else() {
     it.dir.files().faults.trace();
     it.store.save_token(&app("cinema"), &token(2)).unwrap();
     let steps = it.dir.files().faults.trace();
-    assert_eq!(steps.iter().filter(|step| **step == files::Step::Create).count(), 1);
+    assert_eq!(steps.iter().filter(|step| **step == durable::Step::Create).count(), 1);
     for (old, new) in before.iter().zip(snapshot(it.temp.path())) {
         assert_eq!(old.0, new.0);
         assert_eq!(old.1 == new.1, old.0 != "cinema.token", "{}", old.0);
@@ -260,7 +265,7 @@ fn loads_that_follow_each_other_list_the_directory_once() {
         assert_eq!(it.load_quietly(id).filed, [(digest(1), filed(id))].into());
     }
     let steps = it.dir.files().faults.trace();
-    assert_eq!(steps.iter().filter(|step| **step == files::Step::List).count(), 1);
+    assert_eq!(steps.iter().filter(|step| **step == durable::Step::List).count(), 1);
 }
 
 #[test]
@@ -271,7 +276,7 @@ fn files_that_others_bring_back_are_found_by_the_next_load_after_anything_else()
         |store| store.save_credentials(&app("news"), &digest(1), &filed("c")).unwrap(),
         |store| store.save_identity("abcd").unwrap(),
         |store| store.remove_token(&app("news")).unwrap(),
-        Store::look_anew,
+        Store::invalidate_listing,
     ];
     for between in between {
         let mut it = Fixture::new();

@@ -42,7 +42,7 @@ fn every_fault_of_an_application_is_named_and_harms_no_neighbour() {
         let wanted = wanted.replacen('A', &dir.path("applications.d/a.toml"), 1);
         assert_eq!(said, [wanted], "\n{text}");
         assert!(!said.concat().contains("sesame"), "{said:?}");
-        let names = |ids: Vec<&tokend::model::AppId>| -> Vec<String> {
+        let names = |ids: Vec<&tokend::common::model::AppId>| -> Vec<String> {
             ids.into_iter().map(ToString::to_string).collect()
         };
         assert_eq!(names(config.applications.keys().collect()), ["b"]);

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokend::access::{Name, Rules};
 use tokend::bus::{self, Bus, BusAddress, BusCommand, BusEvent, CallId, Snapshot};
-use tokend::clock;
-use tokend::model::AppId;
-use tokend::secret::Secret;
-use tokend::view::{AppState, AppView, Counters, Face, ServedToken};
+use tokend::common::access::{Name, Rules};
+use tokend::common::model::AppId;
+use tokend::common::secret::Secret;
+use tokend::lifecycle::view::{AppState, AppView, Counters, Face, ServedToken};
+use tokend::system::clock;
 use zbus::{Connection, DBusError as _, OwnedVariant};
 
 use crate::support;

@@ -173,7 +173,7 @@ fn it_has_every_error_of_the_program_and_no_other() {
         .filter(|row| row.len() == 4 && row[0].contains(".Error."))
         .map(|row| row[0].to_owned())
         .collect();
-    let mut program = words("src/view.rs", "ErrorName");
+    let mut program = words("src/lifecycle/view.rs", "ErrorName");
     assert!(program.len() >= 8, "{program:?}");
     program.extend(STANDARD.map(|name| format!("org.freedesktop.DBus.Error.{name}")));
     assert_eq!(documented, program);
@@ -209,7 +209,7 @@ fn it_has_every_state_and_every_kind_of_seal() {
     let states = rows(section(application, "### Properties"));
     let states: BTreeSet<_> =
         states.iter().filter(|row| row.len() == 4).map(|row| row[0].to_owned()).collect();
-    assert_eq!(states, words("src/view.rs", "AppState"));
+    assert_eq!(states, words("src/lifecycle/view.rs", "AppState"));
 
     let seals = read("src/config/settings.rs");
     let seals = seals.split_once("const SEALS").unwrap().1.split_once("];").unwrap().0;
@@ -234,7 +234,7 @@ fn its_limits_are_those_of_the_program() {
     }
     assert_eq!(tokend::lifecycle::PATIENCE.as_secs(), 20);
     assert!(document.contains("is answered within 20 s"));
-    assert_eq!(tokend::view::SERVE_MARGIN.as_secs(), 5);
+    assert_eq!(tokend::lifecycle::view::SERVE_MARGIN.as_secs(), 5);
     assert!(document.contains("not handed out in its last 5 seconds"));
 }
 

@@ -10,10 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokend::bus::BusAddress;
 use tokend::cli::device_info;
+use tokend::common::secret::Secret;
 use tokend::config::Source;
 use tokend::daemon::Options;
 use tokend::device::{self, DeviceInfo, Field, Overrides, Value};
-use tokend::secret::Secret;
 
 fn trees() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trees")

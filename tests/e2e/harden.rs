@@ -27,7 +27,7 @@ fn hardened() {
     assert!(!nix::unistd::geteuid().is_root());
     File::open("/proc/self/mem").expect("readable before");
 
-    tokend::harden::process().unwrap();
+    tokend::system::process::harden().unwrap();
 
     assert!(File::open("/proc/self/mem").is_err());
     assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
@@ -38,6 +38,6 @@ fn hardened() {
 
     assert!(read_to_string("/proc/self/net/route").unwrap().starts_with("Iface"));
     assert!(read_to_string("/proc/net/ipv6_route").is_ok());
-    tokend::clock::boot_id().unwrap();
+    tokend::system::clock::boot_id().unwrap();
     std::env::current_exe().unwrap();
 }

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use log::LevelFilter;
 use rustix::fs::fstat;
-use tokend::logging::{Target, set_level, start};
+use tokend::system::logging::{Target, set_level, start};
 
 use crate::again::{is_child, this_test};
 

@@ -32,6 +32,7 @@ mod history;
 mod hostile_callers;
 mod hostile_servers;
 mod installation;
+mod layout;
 mod leftovers;
 mod logging;
 mod man_pages;

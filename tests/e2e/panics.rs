@@ -24,7 +24,7 @@ fn a_panic_in_a_thread_that_somebody_catches_still_ends_the_process() {
 
 /// This test, started again: its main thread outlives the one that panics.
 fn child() {
-    tokend::harden::end_on_panic();
+    tokend::system::process::end_on_panic();
     let bus = thread::Builder::new().name("bus".into());
     let caught = bus.spawn(|| panic!("the bus thread is gone")).unwrap().join();
     eprintln!("went on: {}", caught.is_err());

@@ -3,7 +3,7 @@
 //! signals that would end it.
 
 use nix::sys::signal::{Signal, raise};
-use tokend::watch::{Watch, Woken, block_signals};
+use tokend::system::events::{EventLoop, Wakeup, block_signals};
 
 use crate::again::{is_child, passes, this_test};
 
@@ -16,14 +16,14 @@ fn signals_are_events_and_many_of_a_kind_are_one() {
     block_signals().unwrap();
     // Before there is anybody to read it: it waits.
     raise(Signal::SIGTERM).unwrap();
-    let mut watch = Watch::new().unwrap();
-    assert_eq!(watch.wait(None).unwrap(), [Woken::Terminate]);
+    let mut watch = EventLoop::new().unwrap();
+    assert_eq!(watch.wait(None).unwrap(), [Wakeup::Terminate]);
 
     for (signal, woken) in [
-        (Signal::SIGHUP, Woken::Reload),
-        (Signal::SIGINT, Woken::Terminate),
-        (Signal::SIGTERM, Woken::Terminate),
-        (Signal::SIGHUP, Woken::Reload),
+        (Signal::SIGHUP, Wakeup::Reload),
+        (Signal::SIGINT, Wakeup::Terminate),
+        (Signal::SIGTERM, Wakeup::Terminate),
+        (Signal::SIGHUP, Wakeup::Reload),
     ] {
         raise(signal).unwrap();
         raise(signal).unwrap();
@@ -32,5 +32,5 @@ fn signals_are_events_and_many_of_a_kind_are_one() {
 
     raise(Signal::SIGTERM).unwrap();
     raise(Signal::SIGINT).unwrap();
-    assert_eq!(watch.wait(None).unwrap(), [Woken::Terminate]);
+    assert_eq!(watch.wait(None).unwrap(), [Wakeup::Terminate]);
 }

@@ -2,7 +2,7 @@
 //! What the environment says about the service manager. Each case is a process of its own: this
 //! test, started again.
 
-use tokend::systemd::Notifier;
+use tokend::system::notify::Notifier;
 
 use crate::again::{is_child, passes, this_test_by};
 use crate::support::child;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, thread};
 
+use tokend::common::model::Stored;
 use tokend::config::{KeyFile, Seal};
-use tokend::model::Stored;
 use tokend::seal;
 use tokend::store::{self, StateDir, Store};
 

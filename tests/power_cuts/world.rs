@@ -7,8 +7,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokend::common::model::Stored;
 use tokend::config::Seal;
-use tokend::model::Stored;
 use tokend::seal;
 use tokend::store::{StateDir, Store};
 

@@ -4,13 +4,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tokend::common::answer::{AccessToken, Failure};
+use tokend::common::map::Map;
+use tokend::common::model::{
+    AppId, CredentialSet, Credentials, Origin, StatementDigest, Stored, Token,
+};
+use tokend::common::secret::Secret;
+use tokend::common::time::{BootId, BootTime, Now, WallTime};
+use tokend::lifecycle::view::SERVE_MARGIN;
 use tokend::lifecycle::{Action, Desired, Event, Lifecycle, Policy, RequestId, Servers};
-use tokend::map::Map;
-use tokend::model::{AppId, Credentials, Origin, Slot, StatementDigest, Stored, Token};
-use tokend::oauth::{AccessToken, Failure};
-use tokend::secret::Secret;
-use tokend::time::{BootId, BootTime, Now, WallTime};
-use tokend::view::SERVE_MARGIN;
 
 use super::client::{Answer, Input, Output};
 
@@ -56,7 +58,7 @@ impl Real {
             expires_wall: WallTime(DATE.0 + issued as i64).after(life),
             confirmed: true,
         };
-        let slot = Slot { current: Some(credentials(0)), ..Slot::default() };
+        let slot = CredentialSet { current: Some(credentials(0)), ..CredentialSet::default() };
         let mut stored = Stored { token: Some(token), ..Stored::default() };
         stored.filed.insert(STATEMENT, Map::from([(origin(), slot)]));
         stored.record.active = Some(STATEMENT);

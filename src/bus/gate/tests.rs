@@ -4,8 +4,8 @@ use std::sync::Arc;
 use super::super::wire::{Outgoing, Writer, parse};
 use super::super::{APPLICATION_PATH, MANAGER_PATH, Snapshot};
 use super::*;
-use crate::access::Rules;
-use crate::view::{AppState, AppView, Face};
+use crate::common::access::Rules;
+use crate::lifecycle::view::{AppState, AppView, Face};
 
 fn snapshot() -> Snapshot {
     let view = AppView {
@@ -18,7 +18,7 @@ fn snapshot() -> Snapshot {
         scopes: Vec::new(),
         redirect_uris: Vec::new(),
         client_id_issued_at: 0,
-        counters: crate::view::Counters::default(),
+        counters: crate::lifecycle::view::Counters::default(),
         history: Arc::default(),
         wall_less_boot: 0,
     };
@@ -116,7 +116,7 @@ fn what_is_not_there_has_its_own_error() {
     for path in ["/tv/tokend/application/other", "/tv/tokend/application/cinema/x", "/elsewhere"] {
         assert_eq!(at(path, APPLICATION_INTERFACE, "GetToken"), "UnknownObject");
     }
-    assert!(find(APPLICATION_PATH, &snapshot().read()).is_none());
+    assert!(snapshot().read().find(APPLICATION_PATH).is_none());
     assert_eq!(at(CINEMA, MANAGER_INTERFACE, "Reload"), "UnknownInterface");
     assert_eq!(at(CINEMA, APPLICATION_INTERFACE, "Nonsense"), "UnknownMethod");
     assert_eq!(at(CINEMA, PEER, "GetToken"), "UnknownMethod");

@@ -5,15 +5,16 @@ use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::configuration::name;
-use super::finding::{Findings, Level};
-use crate::access::{Name, Rules, label_can_match};
-use crate::cli::chain;
-use crate::clock;
+use super::diagnostic::{Diagnostics, Level};
+use crate::common::access::{Name, Rules, label_can_match};
+use crate::common::error::chain;
+use crate::common::time::WallTime;
 use crate::config::jwt::{self, Claims};
-use crate::config::{self, Application, FileError, Problem, StatementError};
-use crate::time::WallTime;
+use crate::config::{self, Application, StatementError};
+use crate::system::clock;
+use crate::system::fs::trusted::{FileError, Problem};
 
-pub(super) fn check(application: &Application, now: WallTime, findings: &mut Findings) {
+pub(super) fn check(application: &Application, now: WallTime, findings: &mut Diagnostics) {
     let (level, message) = statement(application, now);
     let file = application.statement_file.display().to_string();
     findings.add(level, "statement", message).of(&application.id).origin(file);

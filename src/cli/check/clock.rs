@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::finding::Findings;
-use crate::clock::{self, ConfirmedBy};
-use crate::time::WallTime;
+use super::diagnostic::Diagnostics;
+use crate::common::time::WallTime;
+use crate::system::clock::{self, TimeSync};
 
-pub(super) fn check(synchronized_files: Vec<PathBuf>, now: WallTime, findings: &mut Findings) {
+pub(super) fn check(synchronized_files: Vec<PathBuf>, now: WallTime, findings: &mut Diagnostics) {
     let date = UNIX_EPOCH + Duration::from_secs(now.unix_seconds());
     let date = humantime::format_rfc3339_seconds(date);
     if clock::is_set(now) {
@@ -24,7 +24,7 @@ pub(super) fn check(synchronized_files: Vec<PathBuf>, now: WallTime, findings: &
         1 => (format!("synchronized_file {}", paths[0]), "which is not there"),
         _ => (format!("synchronized_file {}", paths.join(" or ")), "none of which is there"),
     };
-    if ConfirmedBy(synchronized_files).confirms() {
+    if TimeSync(synchronized_files).confirms() {
         findings.ok("clock", format!("confirmed by {by}")).origin(by);
         return;
     }
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn a_clock_that_nobody_has_set_is_a_warning() {
         let said = |now| {
-            let mut findings = Findings::default();
+            let mut findings = Diagnostics::default();
             check(vec!["/nonexistent".into()], now, &mut findings);
             findings.text()
         };

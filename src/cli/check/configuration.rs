@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What was read, what is wrong with it, and what is hardly meant.
 
-use super::finding::Findings;
-use crate::access::Name;
+use super::diagnostic::Diagnostics;
+use crate::common::access::Name;
 use crate::config::{Config, Fault};
 
-pub(super) fn check(config: &Config, findings: &mut Findings) {
+pub(super) fn check(config: &Config, findings: &mut Diagnostics) {
     let file = config.file.display().to_string();
     findings.ok("configuration", format!("{file} is good")).origin(file);
     for application in config.applications.values() {
@@ -30,7 +30,7 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
 }
 
 /// One error each.
-pub(super) fn faults(faults: &[Fault], findings: &mut Findings) {
+pub(super) fn faults(faults: &[Fault], findings: &mut Diagnostics) {
     for fault in faults {
         let mut place = fault.file.display().to_string();
         if let Some(line) = fault.line {

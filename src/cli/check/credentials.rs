@@ -2,14 +2,14 @@
 //! The client credentials that are stored: of which statement and origin, used or left behind. And
 //! what a start with this configuration would cost viewers.
 
-use super::finding::{Findings, Level};
-use crate::cli::chain;
+use super::diagnostic::{Diagnostics, Level};
+use crate::common::error::chain;
+use crate::common::model::{AppId, CredentialsByOrigin, Origin, StatementDigest};
 use crate::config::{self, Config, Server};
-use crate::model::{AppId, Filed, Origin, StatementDigest};
 use crate::seal::RootKey;
-use crate::store::Look;
+use crate::store::Inspection;
 
-pub(super) fn check(look: &Look, key: &RootKey, config: &Config, findings: &mut Findings) {
+pub(super) fn check(look: &Inspection, key: &RootKey, config: &Config, findings: &mut Diagnostics) {
     let stored = match look.credentials(key) {
         Ok(stored) => stored,
         Err(error) => {
@@ -17,7 +17,7 @@ pub(super) fn check(look: &Look, key: &RootKey, config: &Config, findings: &mut 
             return;
         }
     };
-    let mut rest: &[(AppId, StatementDigest, Filed)] = &stored;
+    let mut rest: &[(AppId, StatementDigest, CredentialsByOrigin)] = &stored;
     while let Some((id, ..)) = rest.first() {
         let end = rest.iter().position(|(other, ..)| other != id).unwrap_or(rest.len());
         let (of_one, others) = rest.split_at(end);
@@ -47,7 +47,7 @@ enum Wanted {
 }
 
 fn judge(
-    stored: &[(AppId, StatementDigest, Filed)],
+    stored: &[(AppId, StatementDigest, CredentialsByOrigin)],
     wanted: Wanted,
     server: &Server,
 ) -> Vec<(Level, String)> {
@@ -93,13 +93,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Credentials, Slot};
-    use crate::secret::Secret;
+    use crate::common::model::{CredentialSet, Credentials};
+    use crate::common::secret::Secret;
 
     const OLD: StatementDigest = StatementDigest([1; 32]);
     const NEW: StatementDigest = StatementDigest([2; 32]);
 
-    fn stored(digest: StatementDigest, origin: &str) -> (AppId, StatementDigest, Filed) {
+    fn stored(
+        digest: StatementDigest,
+        origin: &str,
+    ) -> (AppId, StatementDigest, CredentialsByOrigin) {
         let credentials = Credentials {
             client_id: Secret::new("id".into()),
             client_secret: Secret::new("secret".into()),
@@ -107,8 +110,12 @@ mod tests {
             scopes: vec![],
             redirect_uris: vec![],
         };
-        let slot = Slot { current: Some(credentials), ..Slot::default() };
-        ("cinema".parse().unwrap(), digest, Filed::from([(Origin(origin.into()), slot)]))
+        let slot = CredentialSet { current: Some(credentials), ..CredentialSet::default() };
+        (
+            "cinema".parse().unwrap(),
+            digest,
+            CredentialsByOrigin::from([(Origin(origin.into()), slot)]),
+        )
     }
 
     fn server(others: &[&str]) -> Server {
@@ -123,7 +130,7 @@ mod tests {
     }
 
     fn levels(
-        stored: &[(AppId, StatementDigest, Filed)],
+        stored: &[(AppId, StatementDigest, CredentialsByOrigin)],
         wanted: Wanted,
         server: &Server,
     ) -> String {
@@ -166,7 +173,11 @@ mod tests {
     fn nothing_stored_is_nothing_to_warn_of() {
         assert_eq!(levels(&[], Wanted::Statement(NEW), &server(&[])), "");
         let (id, digest, _) = stored(OLD, "https://api");
-        let empty = [(id, digest, Filed::from([(Origin("https://api".into()), Slot::default())]))];
+        let empty = [(
+            id,
+            digest,
+            CredentialsByOrigin::from([(Origin("https://api".into()), CredentialSet::default())]),
+        )];
         assert_eq!(levels(&empty, Wanted::Statement(NEW), &server(&[])), "");
     }
 }

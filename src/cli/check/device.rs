@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the server learns of this device, with the origin of each value.
 
-use super::finding::Findings;
+use super::diagnostic::Diagnostics;
 use super::user::User;
-use crate::cli::chain;
+use crate::common::error::chain;
 use crate::config::Config;
 use crate::daemon::Options;
 use crate::device::{self, DeviceInfo, Field, LONGEST_HEADER, UNKNOWN, Value};
-use crate::store::Look;
+use crate::store::Inspection;
 
 pub(super) fn check(
     options: &Options,
     config: &Config,
-    look: Option<&Look>,
+    look: Option<&Inspection>,
     user: User,
-    findings: &mut Findings,
+    findings: &mut Diagnostics,
 ) {
     if !options.root.is_dir() {
         let message = format!("--root {}: found no such directory", options.root.display());
@@ -27,7 +27,7 @@ pub(super) fn check(
     identity(options, config, look, user, findings);
 }
 
-fn fields(info: &DeviceInfo, findings: &mut Findings) {
+fn fields(info: &DeviceInfo, findings: &mut Diagnostics) {
     let warnings = info.warnings();
     for field in Field::ALL {
         let key = field.key();
@@ -59,7 +59,7 @@ fn shown(value: &Value) -> String {
 }
 
 /// One warning for each application whose header is too long, or for that without any application.
-fn headers(info: &DeviceInfo, config: &Config, findings: &mut Findings) {
+fn headers(info: &DeviceInfo, config: &Config, findings: &mut Diagnostics) {
     let mut judge = |of: &str, application_id: Option<&str>| {
         let length = info.header(application_id).len();
         if length > LONGEST_HEADER {
@@ -82,11 +82,11 @@ fn headers(info: &DeviceInfo, config: &Config, findings: &mut Findings) {
 fn identity(
     options: &Options,
     config: &Config,
-    look: Option<&Look>,
+    look: Option<&Inspection>,
     user: User,
-    findings: &mut Findings,
+    findings: &mut Diagnostics,
 ) {
-    let stored = look.is_some_and(Look::has_identity);
+    let stored = look.is_some_and(Inspection::has_identity);
     let state = options.state.display();
     let decided = device::identity_for(&options.root, &config.settings.device, user.reader());
     let decided = match decided {

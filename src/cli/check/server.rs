@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The authorization server, and the root certificates that it is checked against. Nothing is sent.
 
-use super::finding::Findings;
-use crate::cli::chain;
+use super::diagnostic::Diagnostics;
+use crate::common::error::chain;
 use crate::config::Server;
 use crate::oauth::roots::{self, Roots};
 
-pub(super) fn check(server: &Server, findings: &mut Findings) {
+pub(super) fn check(server: &Server, findings: &mut Diagnostics) {
     let Server { origin, ca_file, .. } = server;
     let tls = origin.0.starts_with("https:");
     let finding = if tls {

@@ -4,14 +4,14 @@
 
 use std::io;
 
-use super::finding::Findings;
+use super::diagnostic::Diagnostics;
 use super::user::{self, User};
-use crate::cli::chain;
+use crate::common::error::chain;
 use crate::config::{KeyFile, Seal};
 use crate::daemon::Options;
 use crate::seal::envelope::{self, Subject};
 use crate::seal::{self, RootKey, SealError};
-use crate::store::{BLANK_KEY, LockError, Look, OpenError, StoreError, Verdict};
+use crate::store::{BLANK_KEY, Inspection, LockError, OpenError, StoreError, Verdict};
 
 /// The state directory, where it is there and could be looked into, and the root key, if it opens
 /// what is stored.
@@ -19,9 +19,9 @@ pub(super) fn check(
     options: &Options,
     seal: &Seal,
     user: User,
-    findings: &mut Findings,
-) -> (Option<Look>, Option<RootKey>) {
-    let opened = Look::open(&options.state, user.daemon);
+    findings: &mut Diagnostics,
+) -> (Option<Inspection>, Option<RootKey>) {
+    let opened = Inspection::open(&options.state, user.daemon);
     let key = self::seal(options, seal, user, opened.as_ref(), findings);
     let directory = options.state.display();
     let look = match opened {
@@ -75,8 +75,8 @@ fn seal(
     options: &Options,
     seal: &Seal,
     user: User,
-    state: Result<&Option<Look>, &LockError>,
-    findings: &mut Findings,
+    state: Result<&Option<Inspection>, &LockError>,
+    findings: &mut Diagnostics,
 ) -> Option<RootKey> {
     let from = match seal {
         Seal::KeyFile(file) => {
@@ -107,7 +107,7 @@ fn seal(
                     findings.warning("seal", format!("generated: {level}: {}", chain(error)));
                     return None;
                 }
-                Ok(look) if look.as_ref().is_none_or(Look::is_empty) && !is_made(options) => {
+                Ok(look) if look.as_ref().is_none_or(Inspection::is_empty) && !is_made(options) => {
                     findings.ok("seal", "generated: the root key is made on first start");
                     return None;
                 }
@@ -115,12 +115,12 @@ fn seal(
             }
         }
     };
-    let mut source = seal::chatty_source(seal, &options.state, user.other());
+    let mut source = seal::source_with_stderr(seal, &options.state, user.other());
     // "Not empty", so that no source makes a key.
     let key = match source.root_key(false) {
         Ok(key) => key,
         Err(SealError::NoKey { .. })
-            if state.is_ok_and(|it| it.as_ref().is_none_or(Look::is_empty)) =>
+            if state.is_ok_and(|it| it.as_ref().is_none_or(Inspection::is_empty)) =>
         {
             let message = format!(
                 "{from}: the token has no such key yet; it makes one on first start, if it can"
@@ -154,7 +154,7 @@ fn seal(
         findings.warning("seal", warning);
     }
     if key.is_blank() {
-        match state.is_ok_and(|it| it.as_ref().is_none_or(Look::is_empty)) {
+        match state.is_ok_and(|it| it.as_ref().is_none_or(Inspection::is_empty)) {
             true => findings.error("seal", SealError::OneByte.to_string()),
             false => findings.error("seal", BLANK_KEY),
         };

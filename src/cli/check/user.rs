@@ -4,12 +4,12 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::finding::Findings;
+use super::diagnostic::Diagnostics;
 use super::unit;
 use crate::cli::STATE_DIRECTORY;
 use crate::config;
 use crate::daemon::Options;
-use crate::device::Reader;
+use crate::system::fs::{rooted::Reader, trusted};
 
 /// The user of the unit that comes with tokend.
 const SERVICE: &str = "tokend";
@@ -67,12 +67,12 @@ fn decide(options: &Options) -> (User, Option<String>) {
     }
 }
 
-pub(super) fn check(options: &Options, findings: &mut Findings) -> User {
+pub(super) fn check(options: &Options, findings: &mut Diagnostics) -> User {
     let (user, why) = decide(options);
     let User { own, daemon } = user;
     let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
     if daemon != own {
-        config::judge_for(daemon);
+        trusted::judge_for(daemon);
         let message = format!(
             "checked as root, which may read more than uid {daemon}, the user that runs \
              tokend{why}; to check as that one: {}",

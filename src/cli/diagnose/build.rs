@@ -3,9 +3,9 @@
 
 use super::causes::Symptom;
 use super::step::{Level, Step};
-use crate::clock;
+use crate::common::time::WallTime;
 use crate::daemon::Options;
-use crate::time::WallTime;
+use crate::system::clock;
 
 pub(super) fn step(options: &Options, now: WallTime) -> Step {
     let mut step = Step::begin("build");

@@ -11,9 +11,9 @@ use super::causes::Symptom;
 use super::redact::Redactor;
 use super::step::{Level, Step};
 use crate::cli::check;
+use crate::common::time::WallTime;
 use crate::config::{Source, is_key};
 use crate::daemon::Options;
-use crate::time::WallTime;
 
 const AS_JSON: check::Asked = check::Asked { json: true, strict: false };
 

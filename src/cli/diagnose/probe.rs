@@ -10,10 +10,11 @@ use super::causes::Symptom;
 use super::checked::copy;
 use super::redact::Redactor;
 use super::step::{Level, Step};
+use crate::common::answer::Failure;
 use crate::config::{self, Server};
 use crate::daemon::Options;
+use crate::oauth::Context;
 use crate::oauth::probe::{self, Handshake, Page, Target, TlsFault, seconds};
-use crate::oauth::{Context, Failure};
 
 /// Slow enough to be worth a word.
 const SLOW: Duration = Duration::from_secs(2);

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use zeroize::Zeroizing;
 
+use crate::common::text::is_hidden;
 use crate::config::{Source, Written};
-use crate::text::is_hidden;
 
 /// The server that no file has to name.
 const DEFAULT_URL: &str = "https://api.auth.adobe.com";

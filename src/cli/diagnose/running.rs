@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::bounded;
 use super::causes::Symptom;
 use super::step::{Level, Step};
-use crate::bus::client::{self, ClientError, Notice, Overview, Watcher};
-use crate::cli::{chain, status};
+use crate::cli::status;
+use crate::client::{self, ClientError, Notice, Overview, Watcher};
+use crate::common::error::chain;
+use crate::common::time::WallTime;
 use crate::daemon::Options;
-use crate::time::WallTime;
 
 /// The step, and whether the server throttles this device now.
 pub(super) fn step(options: &Options, now: WallTime, limit: Duration) -> (Step, bool) {

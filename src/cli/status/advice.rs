@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What to do about each trouble. Pure. docs/support.md has more of each.
 
-use crate::bus::client::Status;
+use crate::client::Status;
 
 /// Why an application waits where nothing has failed.
 pub(super) const NOBODY: &str =
@@ -40,8 +40,8 @@ pub(super) fn advice(status: &Status) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::client::LastError;
-    use crate::view::ErrorName;
+    use crate::client::LastError;
+    use crate::lifecycle::view::ErrorName;
 
     fn status(state: &str, name: &str) -> Status {
         let last_error = LastError { name: name.into(), message: "x".into() };

@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use crate::bus::client::Status;
-use crate::time::WallTime;
+use crate::client::Status;
+use crate::common::time::WallTime;
 
-use super::board::News;
+use super::model::News;
 use super::{date, error, head};
-use crate::text::{escaped_json, printable};
+use crate::common::text::{escaped_json, printable};
 
 /// Lines for a person, or for `grep`: when, of whom, and what. Each ends with a line feed.
 pub(super) fn plain(news: &News<'_>, now: WallTime) -> String {
@@ -89,7 +89,7 @@ pub(super) fn json(news: &News<'_>, now: WallTime) -> String {
 mod tests {
     use super::super::tests::{NOW, cinema, overview};
     use super::*;
-    use crate::bus::client::LastError;
+    use crate::client::LastError;
 
     fn failing() -> Status {
         let message = "no \u{1b}[2Jroute\nto\u{9b} host".into();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `status --watch` on a terminal: what its lines show. Pure.
 
-use crate::bus::client::Overview;
-use crate::time::WallTime;
+use crate::client::Overview;
+use crate::common::time::WallTime;
 
-use super::board::Board;
+use super::model::StatusModel;
 use super::{Entry, entries, heads, lines};
-use crate::text::printable;
+use crate::common::text::printable;
 
 /// How much a terminal shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +24,10 @@ impl Default for Size {
 
 /// The lines for a terminal of this size: no more and no longer than it shows, and without
 /// anything in them that it would obey.
-pub(super) fn frame(board: &Board, size: Size, now: WallTime) -> Vec<String> {
-    let mut lines = match &board.overview {
-        Some(overview) => of_tokend(overview, board.details(), size, now),
-        None if board.known() => vec![lines::gone(board.seen()).to_owned()],
+pub(super) fn frame(model: &StatusModel, size: Size, now: WallTime) -> Vec<String> {
+    let mut lines = match &model.overview {
+        Some(overview) => of_tokend(overview, model.details(), size, now),
+        None if model.known() => vec![lines::gone(model.seen()).to_owned()],
         None => vec!["waiting for tokend's answer".to_owned()],
     };
     lines.truncate(size.rows);
@@ -96,12 +96,12 @@ fn cut(line: &str, columns: usize) -> String {
 mod tests {
     use super::super::tests::{NOW, cinema, overview};
     use super::*;
-    use crate::bus::client::{LastError, Notice, Status};
+    use crate::client::{LastError, Notice, Status};
 
-    fn board(applications: Vec<Status>) -> Board {
-        let mut board = Board::new(None);
-        board.fold(Notice::Here(overview(applications))).unwrap();
-        board
+    fn model(applications: Vec<Status>) -> StatusModel {
+        let mut model = StatusModel::new(None);
+        model.fold(Notice::Here(overview(applications))).unwrap();
+        model
     }
 
     /// So many applications; those whose number is below `errors` have a long error.
@@ -129,8 +129,8 @@ mod tests {
 
     #[test]
     fn a_frame_is_the_table_where_it_fits() {
-        let board = board(vec![cinema()]);
-        let lines = frame(&board, Size::default(), NOW);
+        let model = model(vec![cinema()]);
+        let lines = frame(&model, Size::default(), NOW);
         assert_eq!(
             lines,
             [
@@ -147,11 +147,11 @@ mod tests {
         for (count, errors) in [(0, 0), (1, 1), (3, 3), (9, 2), (30, 0), (60, 60)] {
             let mut applications = many(count, errors);
             applications.push(long.clone());
-            for board in [board(applications), Board::new(None)] {
+            for model in [model(applications), StatusModel::new(None)] {
                 for rows in [0, 1, 2, 3, 4, 24, 60] {
                     for columns in [1, 2, 20, 80, 200] {
                         let size = Size { rows, columns };
-                        assert_fits(&frame(&board, size, NOW), size);
+                        assert_fits(&frame(&model, size, NOW), size);
                     }
                 }
             }
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn of_many_applications_the_last_line_counts_those_left_out() {
-        let lines = frame(&board(many(30, 0)), Size::default(), NOW);
+        let lines = frame(&model(many(30, 0)), Size::default(), NOW);
         assert_eq!(lines.len(), 24);
         assert!(lines[22].starts_with("app20 "), "{}", lines[22]);
         assert_eq!(lines[23], "… and 9 more");
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn that_some_of_those_left_out_have_errors_is_said() {
-        let lines = frame(&board(many(30, 30)), Size::default(), NOW);
+        let lines = frame(&model(many(30, 30)), Size::default(), NOW);
         // Ten applications, each with a line of its error.
         assert_eq!(lines.last().unwrap(), "… and 20 more, 20 of them with an error");
         assert!(lines[3].starts_with("  Unavailable: 0 cannot connect"), "{}", lines[3]);
@@ -177,33 +177,33 @@ mod tests {
 
     #[test]
     fn a_long_error_is_wrapped_where_there_is_room_and_else_cut() {
-        let board = board(many(1, 1));
-        let wrapped = frame(&board, Size { rows: 24, columns: 60 }, NOW);
+        let model = model(many(1, 1));
+        let wrapped = frame(&model, Size { rows: 24, columns: 60 }, NOW);
         assert!(wrapped.len() > 6);
         assert!(!wrapped.last().unwrap().ends_with('…'));
-        let cut = frame(&board, Size { rows: 5, columns: 60 }, NOW);
+        let cut = frame(&model, Size { rows: 5, columns: 60 }, NOW);
         assert_eq!(cut.len(), 5);
         assert!(cut[4].ends_with('…'), "{}", cut[4]);
     }
 
     #[test]
     fn one_application_shows_its_details_too() {
-        let mut board = Board::new(Some("cinema".parse().unwrap()));
-        board.fold(Notice::Here(overview(vec![cinema()]))).unwrap();
-        let lines = frame(&board, Size::default(), NOW);
+        let mut model = StatusModel::new(Some("cinema".parse().unwrap()));
+        model.fold(Notice::Here(overview(vec![cinema()]))).unwrap();
+        let lines = frame(&model, Size::default(), NOW);
         assert!(lines.contains(&"  scopes: api:client:v2".to_owned()), "{lines:?}");
     }
 
     #[test]
     fn a_frame_without_tokend_says_so() {
-        let mut board = board(vec![cinema()]);
-        board.fold(Notice::Gone).unwrap();
-        let lines = frame(&board, Size::default(), NOW);
+        let mut model = model(vec![cinema()]);
+        model.fold(Notice::Gone).unwrap();
+        let lines = frame(&model, Size::default(), NOW);
         assert_eq!(lines, ["tokend has left the bus: waiting for it"]);
-        let mut board = Board::new(None);
-        assert_eq!(frame(&board, Size::default(), NOW), ["waiting for tokend's answer"]);
-        board.fold(Notice::Gone).unwrap();
-        let lines = frame(&board, Size::default(), NOW);
+        let mut model = StatusModel::new(None);
+        assert_eq!(frame(&model, Size::default(), NOW), ["waiting for tokend's answer"]);
+        model.fold(Notice::Gone).unwrap();
+        let lines = frame(&model, Size::default(), NOW);
         assert_eq!(lines, ["tokend is not on the bus: waiting for it"]);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 use super::*;
-use crate::bus::client::LastError;
+use crate::client::LastError;
 
 pub(super) const NOW: WallTime = WallTime(1_700_000_000_000);
 

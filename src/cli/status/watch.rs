@@ -11,12 +11,12 @@ use nix::sys::signal::Signal;
 use rustix::fs::{FileType, fstat};
 
 use crate::bus::BusAddress;
-use crate::bus::client::{self, ClientError, Notice, Watcher};
-use crate::clock;
-use crate::model::AppId;
+use crate::client::{self, ClientError, Notice, Watcher};
+use crate::common::model::AppId;
+use crate::system::clock;
 
-use super::board::{Board, News};
 use super::lines;
+use super::model::{News, StatusModel};
 use super::screen::frame;
 use super::terminal::{Asked, Terminal, usable};
 
@@ -25,15 +25,15 @@ use super::terminal::{Asked, Terminal, usable};
 /// a pipe has left. Other signals end it as they end any program, once the terminal is given back.
 #[must_use]
 pub fn run(bus: &BusAddress, id: Option<AppId>, json: bool) -> ExitCode {
-    let board = Board::new(id);
+    let model = StatusModel::new(id);
     if usable() && !json {
-        let mut view = View { board, terminal: None, end: End::default() };
+        let mut view = View { model, terminal: None, end: End::default() };
         let result = client::watch(bus, &mut view);
         // Gives the terminal back, before anything is said on it.
         drop(view.terminal.take());
         return view.end.code(result);
     }
-    let mut pipe = Pipe { board, json, end: End::default() };
+    let mut pipe = Pipe { model, json, end: End::default() };
     let result = client::watch(bus, &mut pipe);
     pipe.end.code(result)
 }
@@ -73,7 +73,7 @@ impl End {
 
 /// On a terminal.
 struct View {
-    board: Board,
+    model: StatusModel,
     terminal: Option<Terminal>,
     end: End,
 }
@@ -100,7 +100,7 @@ impl Watcher for View {
     }
 
     fn told(&mut self, notice: Notice) -> ControlFlow<()> {
-        match self.board.fold(notice) {
+        match self.model.fold(notice) {
             Ok(_) => ControlFlow::Continue(()),
             Err(error) => self.end.by(error),
         }
@@ -118,18 +118,18 @@ impl Watcher for View {
         let Some(terminal) = &mut self.terminal else { return ControlFlow::Continue(None) };
         let now = clock::wall();
         let size = terminal.size();
-        let shown = terminal.show(frame(&self.board, size, now));
+        let shown = terminal.show(frame(&self.model, size, now));
         self.end.after(shown)?;
         let next = 1000 - now.0.rem_euclid(1000);
         let counting =
-            self.board.overview.as_ref().is_some_and(|overview| !overview.applications.is_empty());
+            self.model.overview.as_ref().is_some_and(|overview| !overview.applications.is_empty());
         ControlFlow::Continue(counting.then(|| Duration::from_millis(next.unsigned_abs())))
     }
 }
 
 /// Into a pipe or a file.
 struct Pipe {
-    board: Board,
+    model: StatusModel,
     json: bool,
     end: End,
 }
@@ -145,7 +145,7 @@ impl Watcher for Pipe {
 
     fn told(&mut self, notice: Notice) -> ControlFlow<()> {
         let render: fn(&News<'_>, _) -> _ = if self.json { lines::json } else { lines::plain };
-        let text = match self.board.fold(notice) {
+        let text = match self.model.fold(notice) {
             Ok(Some(news)) => render(&news, clock::wall()),
             Ok(None) => return ControlFlow::Continue(()),
             Err(error) => return self.end.by(error),

@@ -6,9 +6,9 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use crate::device::files::Root;
 use crate::device::placeholder::{is_no_serial, trimmed};
 use crate::device::{device_tree, dmi, webos};
+use crate::system::fs::rooted::Root;
 
 /// No number of a board is longer. Bytes.
 const LONGEST: usize = 256;

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
-use crate::secret::Secret;
+use crate::common::secret::Secret;
 
 const SERIAL: &str = "sys/firmware/devicetree/base/serial-number";
 const SOC: &str = "sys/devices/soc0/serial_number";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What an interface is, looked at through bridges, bonds and the like to the devices below them.
 
-use crate::device::files::Root;
+use crate::system::fs::rooted::Root;
 
 pub(super) const INTERFACES: &str = "/sys/class/net";
 

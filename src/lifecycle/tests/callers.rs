@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::world::*;
+use crate::lifecycle::view::{AppState, ErrorName};
 use crate::lifecycle::{Desired, Event};
-use crate::view::{AppState, ErrorName};
 
 #[test]
 fn callers_share_the_one_request_under_way() {
@@ -113,7 +113,7 @@ fn a_reported_token_that_the_server_issues_again_is_served_and_replaces_nothing(
     let old = world.token().unwrap();
     let (call, other) = (world.replace(&old), world.want(0));
     let value = secret(&old);
-    world.answer_token(Ok(crate::oauth::AccessToken { value, expires_in: 3600 }));
+    world.answer_token(Ok(crate::common::answer::AccessToken { value, expires_in: 3600 }));
     assert_eq!(world.error_of(call), Some(ErrorName::Unavailable));
     assert_eq!(world.got(other), Some(old));
     assert_eq!((world.view().token_number, world.state()), (1, AppState::Ready));

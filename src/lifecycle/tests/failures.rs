@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::oauth::Failure;
+use crate::common::answer::Failure;
 
 pub(super) fn unavailable() -> Failure {
     Failure::Unavailable { reason: "connection refused".into(), tls: false, sent: false }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::world::*;
-use crate::view::{AppState, ErrorName};
+use crate::lifecycle::view::{AppState, ErrorName};
 
 #[test]
 fn a_caller_without_a_token_starts_the_registration_at_once_and_gets_the_token() {

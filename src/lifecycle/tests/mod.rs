@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The lifecycle's promises.
 
+mod answer_table;
 mod callers;
 mod failures;
 mod first_start;
 mod names;
 mod pictures;
 mod random;
-mod rows;
 mod rules;
 mod statements;
 mod storage;

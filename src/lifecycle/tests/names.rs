@@ -2,8 +2,8 @@
 //! One server by several names: `same_server_as`.
 
 use super::world::*;
+use crate::lifecycle::view::AppState;
 use crate::lifecycle::{Action, Desired, Event, Policy};
-use crate::view::AppState;
 
 /// Registered with server 1, and moved to its other name, 2.
 fn moved() -> World {

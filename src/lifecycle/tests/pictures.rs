@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::world::*;
-use crate::lifecycle::{CallId, Desired, Event, PATIENCE, What};
-use crate::time::BootTime;
+use crate::common::time::BootTime;
+use crate::lifecycle::{CallId, Desired, Event, PATIENCE, WriteKind};
 
 /// A picture, as far as it has been walked.
 struct Walk {
@@ -157,20 +157,22 @@ impl Walk {
         };
         let slot = self.world.slot(self.statement);
         let right = match (what, written) {
-            ("writes ID.token", What::Token) => stored.token.is_some(),
-            ("removes ID.token", What::NoToken) => stored.token.is_none(),
-            ("writes ID.DIGEST: credentials, pending", What::Credentials(_)) => {
+            ("writes ID.token", WriteKind::Token) => stored.token.is_some(),
+            ("removes ID.token", WriteKind::NoToken) => stored.token.is_none(),
+            ("writes ID.DIGEST: credentials, pending", WriteKind::Credentials(_)) => {
                 slot.pending.is_some()
             }
-            ("writes ID.DIGEST: credentials, current", What::Credentials(_)) => {
+            ("writes ID.DIGEST: credentials, current", WriteKind::Credentials(_)) => {
                 slot.current.is_some() && slot.pending.is_none()
             }
-            ("writes ID.record: one more attempt", What::Record(_)) => attempts().unanswered > 0,
-            ("writes ID.record: the attempt is answered", What::Record(_)) => {
+            ("writes ID.record: one more attempt", WriteKind::Record(_)) => {
+                attempts().unanswered > 0
+            }
+            ("writes ID.record: the attempt is answered", WriteKind::Record(_)) => {
                 attempts().unanswered == 0
             }
-            ("writes ID.record: one more refusal", What::Record(_)) => attempts().refusals > 0,
-            ("writes ID.record: this statement is in use", What::Record(_)) => {
+            ("writes ID.record: one more refusal", WriteKind::Record(_)) => attempts().refusals > 0,
+            ("writes ID.record: this statement is in use", WriteKind::Record(_)) => {
                 stored.record.active == Some(digest(self.statement))
             }
             _ => false,
@@ -279,7 +281,7 @@ impl Walk {
         let done = self.world.done.as_mut().unwrap();
         while done.len() > 2 {
             let one = done.pop_front().unwrap();
-            assert!(matches!(one, Done::Fetching | Done::Written(What::Record(_))), "{one:?}");
+            assert!(matches!(one, Done::Fetching | Done::Written(WriteKind::Record(_))), "{one:?}");
         }
     }
 
@@ -304,7 +306,7 @@ impl Walk {
         // The tries come close together towards the token's end; the governor has permits again.
         self.world.pass(seconds(4));
         let one_of = |done: &Done| {
-            matches!(done, Done::Fetching | Done::Registering | Done::Written(What::Record(_)))
+            matches!(done, Done::Fetching | Done::Registering | Done::Written(WriteKind::Record(_)))
         };
         let done = self.world.done.as_mut().unwrap();
         assert!(done.drain(..).all(|done| one_of(&done)));

@@ -11,11 +11,11 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::world::*;
+use crate::common::answer::{AccessToken, Failure};
+use crate::common::model::{AppId, Origin, StatementDigest};
+use crate::common::secret::Secret;
+use crate::common::time::WallTime;
 use crate::lifecycle::{CallId, Desired, Event};
-use crate::model::{AppId, Origin, StatementDigest};
-use crate::oauth::{AccessToken, Failure};
-use crate::secret::Secret;
-use crate::time::WallTime;
 
 pub(super) type Place = (AppId, StatementDigest, Origin);
 
@@ -317,7 +317,7 @@ impl Observer {
         self.truth += off.as_millis() as u64;
         let confirmed = self.rng.bool() && self.world.now.wall >= RELEASED;
         self.world.boot += 1;
-        self.world.now.boot = crate::time::BootTime(self.rng.u64(1_000..60_000));
+        self.world.now.boot = crate::common::time::BootTime(self.rng.u64(1_000..60_000));
         self.world.now.wall = self.world.now.wall.after(off);
         self.world.now.confirmed = confirmed;
         self.begin_process();

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::random::Observer;
 use super::world::*;
-use crate::lifecycle::{PATIENCE, What};
-use crate::model::{Credentials, Token};
-use crate::view::AppState;
+use crate::common::model::{Credentials, Token};
+use crate::lifecycle::view::AppState;
+use crate::lifecycle::{PATIENCE, WriteKind};
 
 impl Observer {
     pub(super) fn check(&mut self) {
@@ -82,7 +82,7 @@ impl Observer {
     fn keep(&mut self) {
         let writes = &self.world.writes;
         let fresh = writes.get(self.looked..).unwrap_or(writes);
-        let written = fresh.iter().any(|(_, what)| matches!(what, What::Credentials(_)));
+        let written = fresh.iter().any(|(_, what)| matches!(what, WriteKind::Credentials(_)));
         self.looked = writes.len();
         if !written {
             return;

@@ -2,8 +2,8 @@
 //! Credentials belong to a statement and an origin.
 
 use super::world::*;
+use crate::lifecycle::view::{AppState, ErrorName};
 use crate::lifecycle::{Desired, Event};
-use crate::view::{AppState, ErrorName};
 
 #[test]
 fn a_new_statement_registers_anew_and_the_old_token_is_served_until_it_has_its_own() {

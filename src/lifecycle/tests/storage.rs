@@ -2,9 +2,9 @@
 //! The store, when it fails; forgetting; the network; idleness.
 
 use super::world::*;
+use crate::common::time::BootTime;
+use crate::lifecycle::view::{AppState, ErrorName};
 use crate::lifecycle::{Desired, Event};
-use crate::time::BootTime;
-use crate::view::{AppState, ErrorName};
 
 #[test]
 fn a_store_that_does_not_open_means_storage_error_and_no_registration() {

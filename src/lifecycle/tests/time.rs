@@ -2,9 +2,9 @@
 //! Refresh, expiry, standby, reboots, clocks.
 
 use super::world::*;
-use crate::lifecycle::{Event, What};
-use crate::time::{BootTime, WallTime};
-use crate::view::{AppState, ErrorName};
+use crate::common::time::{BootTime, WallTime};
+use crate::lifecycle::view::{AppState, ErrorName};
+use crate::lifecycle::{Event, WriteKind};
 
 #[test]
 fn the_old_token_is_served_while_its_refresh_fails_until_five_seconds_before_its_end() {
@@ -29,7 +29,7 @@ fn a_refresh_writes_the_token_and_nothing_else() {
         assert!(world.run_to_request(seconds(3600)));
         world.token_ok(3600);
     }
-    assert_eq!(world.writes, vec![(app("cinema"), What::Token); 50]);
+    assert_eq!(world.writes, vec![(app("cinema"), WriteKind::Token); 50]);
     assert_eq!(world.view().token_number, 51);
 }
 
@@ -58,7 +58,7 @@ fn a_token_that_has_ended_in_standby_is_not_written_again() {
     world.handle(Event::ClockChanged);
     assert_eq!(world.writes, []);
     world.token_ok(3600);
-    assert_eq!(world.writes, [(app("cinema"), What::Token)]);
+    assert_eq!(world.writes, [(app("cinema"), WriteKind::Token)]);
 }
 
 #[test]

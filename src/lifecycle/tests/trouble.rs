@@ -7,8 +7,8 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::world::*;
+use crate::common::answer::Failure;
 use crate::lifecycle::{Desired, Event};
-use crate::oauth::Failure;
 
 const HISTORIES: u64 = 300;
 const TEN_MINUTES: Duration = Duration::from_secs(600);

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 pub(super) use super::failures::*;
+use crate::common::answer::{AccessToken, Failure};
+use crate::common::model::{AppId, Credentials, Origin, StatementDigest, Stored};
+use crate::common::secret::Secret;
+use crate::common::time::{BootId, BootTime, Now, WallTime};
+use crate::lifecycle::view::{AppState, AppView, CallError, ErrorName};
 use crate::lifecycle::{
-    Action, CallId, Desired, Event, Lifecycle, Policy, RequestId, Room, Servers, What,
+    Action, CallId, Desired, Event, Lifecycle, Policy, RequestId, Room, Servers, WriteKind,
 };
-use crate::model::{AppId, Credentials, Origin, StatementDigest, Stored};
-use crate::oauth::{AccessToken, Failure};
-use crate::secret::Secret;
-use crate::time::{BootId, BootTime, Now, WallTime};
-use crate::view::{AppState, AppView, CallError, ErrorName};
 
 pub(super) const RELEASED: WallTime = WallTime(1_700_000_000_000);
 pub(super) const HOUR: u64 = 3600;
@@ -62,7 +62,7 @@ pub(super) struct Sent {
 /// What the lifecycle has had done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
-    Written(What),
+    Written(WriteKind),
     Registering,
     Fetching,
     Answered(CallId),
@@ -91,7 +91,7 @@ pub(super) struct World {
     pub(super) opens: u32,
     pub(super) key_is_final: bool,
     pub(super) sent: Vec<Sent>,
-    pub(super) writes: Vec<(AppId, What)>,
+    pub(super) writes: Vec<(AppId, WriteKind)>,
     /// Writes, requests and answers, in their order, for whoever asks for them.
     pub(super) done: Option<VecDeque<Done>>,
     pub(super) answers: BTreeMap<CallId, Result<(Secret, BootTime), CallError>>,
@@ -419,22 +419,26 @@ impl World {
         self.handle(Event::Fetched { app, request, result });
     }
 
-    pub(super) fn slot(&self, statement: u8) -> crate::model::Slot {
+    pub(super) fn slot(&self, statement: u8) -> crate::common::model::CredentialSet {
         self.slot_of(statement, &self.policy.servers.url)
     }
 
-    pub(super) fn slot_at(&self, statement: u8, server: u32) -> crate::model::Slot {
+    pub(super) fn slot_at(
+        &self,
+        statement: u8,
+        server: u32,
+    ) -> crate::common::model::CredentialSet {
         self.slot_of(statement, &origin(server))
     }
 
-    fn slot_of(&self, statement: u8, origin: &Origin) -> crate::model::Slot {
+    fn slot_of(&self, statement: u8, origin: &Origin) -> crate::common::model::CredentialSet {
         let stored = self.disk.get(&app("cinema")).cloned().unwrap_or_default();
         let filed = stored.filed.get(&digest(statement)).cloned().unwrap_or_default();
         filed.get(origin).cloned().unwrap_or_default()
     }
 
     /// What the disk has of the attempts with statement 1 at `url`.
-    pub(super) fn attempts(&self) -> crate::model::Attempts {
+    pub(super) fn attempts(&self) -> crate::common::model::Attempts {
         let record = &self.disk[&app("cinema")].record;
         let found = record.attempts.get(&digest(1)).and_then(|o| o.get(&self.policy.servers.url));
         found.cloned().unwrap_or_default()

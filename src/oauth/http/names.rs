@@ -21,8 +21,8 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::hosts;
 use super::plan::Family;
-use crate::clock;
-use crate::time::BootTime;
+use crate::common::time::BootTime;
+use crate::system::clock;
 
 /// The most questions about one family that may hang.
 const MAX_LOOKUPS: usize = 4;

@@ -19,9 +19,10 @@ use super::names::{Answer, NAMES, Questions};
 use super::plan::Family;
 use super::status_line::StatusLine;
 use super::{OWN_USER_AGENT, agent, reason};
-use crate::clock;
-use crate::model::Origin;
-use crate::oauth::{Context, Failure};
+use crate::common::answer::Failure;
+use crate::common::model::Origin;
+use crate::oauth::Context;
+use crate::system::clock;
 
 mod certificate;
 mod tls;

@@ -9,8 +9,9 @@ use rustls::pki_types::UnixTime;
 
 use super::MAX_HEADER;
 use super::connect::Unsent;
+use crate::common::answer::Failure;
+use crate::oauth::Context;
 use crate::oauth::wire::untrusted::shown;
-use crate::oauth::{Context, Failure};
 
 /// What an exchange that ended without an answer means.
 pub(super) fn failure(error: ureq::Error, context: &Context) -> Failure {

@@ -2,8 +2,9 @@
 use std::io::Write;
 
 use super::*;
-use crate::oauth::{AccessToken, Registration, register, token};
-use crate::secret::Secret;
+use crate::common::answer::AccessToken;
+use crate::common::secret::Secret;
+use crate::oauth::{Registration, register, token};
 
 mod limits;
 mod server;

@@ -16,7 +16,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
 use super::Fault;
-use crate::config;
+use crate::system::fs::trusted;
 
 /// The most that is read, in bytes, of all files together: many times what all public roots need.
 const LONGEST: u64 = 4 * 1024 * 1024;
@@ -166,7 +166,7 @@ impl Reader {
 
     fn judge(&self, file: &File) -> Result<(), Fault> {
         match self.judged {
-            true => config::judge_opened(&file.metadata()?).map_err(Fault::Refused),
+            true => trusted::judge(&file.metadata()?).map_err(Fault::Refused),
             false => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use rustls::pki_types::pem;
 
-use crate::config::Problem;
+use crate::system::fs::trusted::Problem;
 
 /// No root certificates, so no server can be trusted.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! sent or issued gets into a message.
 
 use super::*;
-use crate::fuzzing::is_one_line;
+use crate::common::recipe::is_one_line;
 
 const STATEMENT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiI5ZjQ1MiJ9.c2lnbmF0dXJl";
 const CLIENT_ID: &str = "9f452e8c-1d0b-4a39-8f0e-6d2f5b7a9c11";

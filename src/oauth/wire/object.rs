@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::secret::Secret;
+use crate::common::secret::Secret;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 

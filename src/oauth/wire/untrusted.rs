@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::common::secret::Secret;
 
 /// A run of this many characters out of a secret gives it away.
 const TELLING: usize = 12;

@@ -2,7 +2,7 @@
 //! Whatever a sealed file has become: it opens as what was sealed, or not at all.
 
 use super::*;
-use crate::fuzzing::Recipe;
+use crate::common::recipe::Recipe;
 
 /// A file of format 1, as every later tokend must open it.
 const GOLDEN: &[u8] = include_bytes!("../../../tests/fuzz/seeds/sealed_files/format-1");

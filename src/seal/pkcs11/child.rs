@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::token;
 use super::wire::{self, Answer, Request};
-use crate::cli::EX_USAGE;
-use crate::harden;
+use crate::common::exit;
+use crate::system::process;
 
 /// The argument that makes this program the child. Not for people.
 pub(crate) const ARGUMENT: &str = "pkcs11-child";
@@ -28,7 +28,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tokend: {ARGUMENT} is what tokend runs itself: {error}");
-            ExitCode::from(EX_USAGE)
+            ExitCode::from(exit::USAGE)
         }
     }
 }
@@ -36,7 +36,7 @@ pub(crate) fn run() -> ExitCode {
 fn answer() -> io::Result<()> {
     // First of all: whatever becomes of the daemon, no module stays behind.
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    harden::process()?;
+    process::harden()?;
     let limit = Rlimit { current: Some(CPU), maximum: Some(CPU) };
     setrlimit(Resource::Cpu, limit)?;
 
@@ -51,10 +51,10 @@ fn answer() -> io::Result<()> {
     }
 
     if let Some(user) = request.user {
-        harden::become_user(user, user)?;
+        process::become_user(user, user)?;
         // Both end where a process becomes another user's.
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        harden::process()?;
+        process::harden()?;
     }
 
     // What the module prints goes nowhere, and never between the bytes of the answer.

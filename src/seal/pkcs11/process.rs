@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 
 use super::child::ARGUMENT;
 use super::wire::{self, Answer, Request};
-use crate::clock;
-use crate::time::BootTime;
+use crate::common::time::BootTime;
+use crate::system::clock;
 
 /// How long a child may take for everything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ pub(super) enum Silence {
 /// Starts a child, asks it, and ends it. One that survives SIGKILL is left in `stuck`.
 pub(super) fn ask(
     request: &Request,
-    chatty: bool,
+    with_stderr: bool,
     stuck: &mut Option<Child>,
 ) -> Result<Answer, Silence> {
     // Whatever the module starts is ours once its parent has ended, in whatever session it is.
@@ -59,7 +59,7 @@ pub(super) fn ask(
         .env_remove("NOTIFY_SOCKET")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(if chatty { Stdio::inherit() } else { Stdio::null() })
+        .stderr(if with_stderr { Stdio::inherit() } else { Stdio::null() })
         .spawn()
         .map_err(Silence::NotAsked)?;
     let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {

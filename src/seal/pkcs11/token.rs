@@ -18,7 +18,7 @@ use cryptoki::types::RawAuthPin;
 use zeroize::Zeroizing;
 
 use super::wire::{Answer, KEY_LEN, Request};
-use crate::config;
+use crate::system::fs::trusted;
 
 /// What the token signs. Another text is another root key, and nothing stored opens any more.
 const LABEL: &[u8] = b"tokend root key 1";
@@ -50,7 +50,7 @@ fn load(request: &Request) -> Result<Pkcs11, Answer> {
     };
     let file = File::open(&request.module).map_err(|error| refused(&error))?;
     let judged = file.metadata().map_err(|error| refused(&error))?;
-    config::judge_opened(&judged).map_err(|problem| refused(&problem))?;
+    trusted::judge(&judged).map_err(|problem| refused(&problem))?;
     let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
     let module = Pkcs11::new(&opened).map_err(|error| match error {
         // It names the file and says why.

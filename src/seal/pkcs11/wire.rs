@@ -103,7 +103,7 @@ impl Answer {
         let [kind, content] = decode(ANSWER, message)?;
         let text = || {
             let text = String::from_utf8_lossy(content.get(..MAX_TEXT).unwrap_or(content));
-            crate::text::printable(&text)
+            crate::common::text::printable(&text)
         };
         Some(match kind {
             b"k" | b"m" if content.len() == KEY_LEN => {

@@ -2,8 +2,8 @@
 //! What has two copies is repaired, or put aside; never lost in silence, and never taken for
 //! nothing.
 
-use super::super::faults::How;
 use super::*;
+use crate::system::fs::faults::How;
 
 fn saved() -> Fixture {
     let mut it = Fixture::new();
@@ -334,7 +334,7 @@ fn a_directory_that_cannot_be_listed_after_a_forget_leaves_nothing_in_a_new_ones
     it.load("cinema");
     fs::remove_dir(it.path(&copy('a'))).unwrap();
     it.dir.forget(&app("cinema")).unwrap();
-    it.store.look_anew();
+    it.store.invalidate_listing();
     it.dir.files().faults.after(0, How::Once);
     it.store.load(&app("cinema")).unwrap_err();
     it.store.save_credentials(&app("cinema"), &digest(1), &filed("c2")).unwrap();
@@ -347,7 +347,7 @@ fn what_is_brought_back_after_a_listing_that_failed_is_not_overwritten_unseen() 
     it.load("cinema");
     it.make_newer(&copy('a'));
     it.make_newer(&copy('b'));
-    it.store.look_anew();
+    it.store.invalidate_listing();
     it.dir.files().faults.after(0, How::Once);
     it.store.load(&app("cinema")).unwrap_err();
     it.store.save_credentials(&app("cinema"), &digest(1), &filed("c2")).unwrap_err();

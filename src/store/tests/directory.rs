@@ -3,8 +3,8 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
-use super::super::faults::How;
 use super::*;
+use crate::system::fs::faults::How;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777

@@ -152,7 +152,7 @@ fn a_look_judges_a_key_and_changes_nothing() {
     // Nor does the lock of a running daemon matter.
     let directory = fs::File::open(temp.path()).unwrap();
     rustix::fs::flock(&directory, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
-    let look = Look::open(temp.path(), owner).unwrap().unwrap();
+    let look = Inspection::open(temp.path(), owner).unwrap().unwrap();
     assert!(!look.is_empty() && look.has_identity());
     assert_eq!(look.judge(&root(7)).unwrap(), Verdict::Proven("key-check".into()));
     assert_eq!(look.judge(&root(8)).unwrap(), Verdict::Wrong);
@@ -169,9 +169,9 @@ fn a_look_at_nothing_makes_nothing() {
     let temp = crate::scratch::scratch("tokend-store-").unwrap();
     let owner = rustix::process::geteuid().as_raw();
     let missing = temp.path().join("state");
-    assert!(Look::open(&missing, owner).unwrap().is_none());
+    assert!(Inspection::open(&missing, owner).unwrap().is_none());
     assert!(!missing.exists());
-    let look = Look::open(temp.path(), owner).unwrap().unwrap();
+    let look = Inspection::open(temp.path(), owner).unwrap().unwrap();
     assert!(look.is_empty() && !look.has_identity());
     assert_eq!(look.judge(&root(7)).unwrap(), Verdict::Empty);
     assert_eq!(names_in(temp.path()), [""; 0]);
@@ -234,6 +234,6 @@ fn reseal_moves_away_from_a_key_of_one_repeated_byte_and_never_to_one() {
     assert!(matches!(moved, Ok(Resealed::Moved(_))), "{moved:?}");
     let before = snapshot(temp.path());
     let refused = reseal(&dir, &mut Key(7), &mut Key(0), &mut Vec::new()).unwrap_err();
-    assert!(crate::cli::chain(&refused).contains("one byte, repeated"), "{refused}");
+    assert!(crate::common::error::chain(&refused).contains("one byte, repeated"), "{refused}");
     assert_eq!(snapshot(temp.path()), before);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Whatever step the power fails at, or the disk: the old or the new content is there, whole.
 
-use super::super::faults::How;
 use super::*;
+use crate::system::fs::faults::How;
 
 type Save = fn(&mut Store, u32) -> Result<(), StoreError>;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! All that is stored, moved to another root key: whole under the old one or whole under the new.
 
-use super::super::faults::How;
 use super::*;
+use crate::system::fs::faults::How;
 
 /// What opens under a key, and what was said; None where the key opens nothing.
 fn found(path: &Path, key: u8) -> Option<(Stored, Stored, Option<String>)> {

@@ -3,8 +3,8 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use super::super::faults::How;
 use super::*;
+use crate::system::fs::faults::How;
 
 fn room(which: char) -> String {
     format!(".room-{}", copy(which))

@@ -26,7 +26,7 @@ fn a_lost_record_stays_lost_through_restarts_until_one_is_saved() {
     it.store.save_record(&app("cinema"), &record(1)).unwrap();
     it.damage("cinema.record");
     let (stored, notes) = it.load("cinema");
-    assert_eq!((stored.record, stored.record_lost), (Record::default(), true));
+    assert_eq!((stored.record, stored.record_lost), (AttemptLog::default(), true));
     assert_eq!(notes.len(), 1);
 
     let mut it = it.restart();
@@ -101,5 +101,8 @@ fn a_write_that_fails_names_the_file_and_the_reason_once() {
     let error = it.store.save_token(&app("cinema"), &token(1)).unwrap_err();
     let wanted = format!("cannot write {}", it.path("cinema.token").display());
     assert_eq!(error.to_string(), wanted);
-    assert_eq!(pair::chain(&error), format!("{wanted}: Is a directory (os error 21)"));
+    assert_eq!(
+        crate::common::error::chain(&error),
+        format!("{wanted}: Is a directory (os error 21)")
+    );
 }

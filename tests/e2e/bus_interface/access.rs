@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokend::access::{Name, Rules};
 use tokend::bus::{Answer, BusCommand, Snapshot};
-use tokend::view::Face;
+use tokend::common::access::{Name, Rules};
+use tokend::lifecycle::view::Face;
 
 use crate::bus_rig::*;
 use crate::support::raw::Raw;

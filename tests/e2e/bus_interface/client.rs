@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use tokend::bus::client::ClientError;
 use tokend::bus::{Answer, BusAddress, BusCommand, BusEvent, InfoValue};
 use tokend::cli::{device_info, forget, headers, reload, status, token};
-use tokend::time::WallTime;
-use tokend::view::{AppView, CallError, ErrorName};
+use tokend::client::ClientError;
+use tokend::common::time::WallTime;
+use tokend::lifecycle::view::{AppView, CallError, ErrorName};
 
 use crate::bus_rig::*;
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use futures_core::Stream as _;
 use tokend::bus::{BusCommand, BusEvent};
-use tokend::time::BootTime;
-use tokend::view::{AppState, AppView, Counters, Happened};
+use tokend::common::time::BootTime;
+use tokend::lifecycle::view::{AppState, AppView, Counters, Happened};
 use zbus::names::InterfaceName;
 use zbus::{MessageStream, ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
 

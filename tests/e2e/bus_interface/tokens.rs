@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokend::bus::{Answer, BusCommand, BusEvent};
-use tokend::clock;
-use tokend::secret::Secret;
-use tokend::view::{CallError, ErrorName, Face};
+use tokend::common::secret::Secret;
+use tokend::lifecycle::view::{CallError, ErrorName, Face};
+use tokend::system::clock;
 
 use crate::bus_rig::*;
 

@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use futures_core::Stream as _;
 use tokend::bus::{Answer, BusCommand, BusEvent};
-use tokend::view::{CallError, ErrorName};
+use tokend::lifecycle::view::{CallError, ErrorName};
 use zbus::{MessageStream, OwnedVariant, Variant};
 
 use crate::bus_rig::*;

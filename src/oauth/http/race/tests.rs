@@ -3,7 +3,7 @@ use std::cell::Cell;
 use std::net::TcpListener;
 
 use super::*;
-use crate::clock::monotonic_usec;
+use crate::system::clock::monotonic_usec;
 
 /// Far more than a test takes.
 const LONG: Duration = Duration::from_secs(60);

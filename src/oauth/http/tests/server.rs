@@ -12,7 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::model::Origin;
+use crate::common::model::Origin;
 use crate::oauth::Context;
 
 /// A context for this origin, with far more time than a test takes.

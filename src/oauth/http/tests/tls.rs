@@ -114,7 +114,7 @@ fn a_ca_file_is_read_anew_for_each_request() {
             read_request(&mut stream);
             stream.write_all(&ok("200 OK", TOKEN)).unwrap();
         });
-        let origin = crate::model::Origin(format!("https://localhost:{port}"));
+        let origin = crate::common::model::Origin(format!("https://localhost:{port}"));
         let result = fetch(&Context { origin, ..context.clone() });
         (result.is_ok(), server.join().is_ok())
     };

@@ -18,7 +18,7 @@ CARGO_BUILD_FLAGS:append = " --no-default-features ${PACKAGECONFIG_CONFARGS}"
 # they name the build directory, and do_package_qa refuses them (buildpaths).
 DEBUG_PREFIX_MAP:append = " -ffile-prefix-map=${CARGO_HOME}=${TARGET_DBGSRC_DIR}"
 
-# Yocto's standard library has no abort; a panic ends tokend all the same (src/harden.rs).
+# Yocto's standard library has no abort; a panic ends tokend all the same (src/system/process.rs).
 export CARGO_PROFILE_RELEASE_PANIC = "unwind"
 # Yocto strips, and keeps the symbols for -dbg.
 export CARGO_PROFILE_RELEASE_STRIP = "none"
