@@ -35,7 +35,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::errors::{Action, Note, OpenError, StoreError};
-pub use self::inspect::{Inspection, Verdict};
+pub use self::inspect::{Damage, Inspection, Verdict};
 pub use self::reseal::{ResealError, Resealed, reseal};
 pub use self::state_dir::{LockError, StateDir};
 

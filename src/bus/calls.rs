@@ -177,7 +177,9 @@ impl Service {
                     && let Served::Token { value, expires_in } =
                         application.view.replace(&reported, now)
                 {
-                    return send_token(&mut self.main, to, None, value.expose(), expires_in);
+                    send_token(&mut self.main, to, None, value.expose(), expires_in);
+                    let code = request::printable(code, rejected);
+                    return log::debug!("{id}: a caller reports another token (code {code:?})");
                 }
                 drop(state);
                 let code = request::printable(code, rejected);

@@ -51,6 +51,16 @@ impl Name {
         let digits = self.text.bytes().all(|byte| byte.is_ascii_digit());
         if digits { self.text.parse().ok() } else { None }
     }
+
+    /// Why that number is nobody's.
+    pub const NOBODY_MEANS: &str =
+        "65534 is every user or group that has no number here, whoever it is";
+
+    /// Whether it is what the kernel shows of each user and group that a namespace has no number for.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.number().or(self.id) == Some(65_534)
+    }
 }
 
 impl fmt::Display for Name {

@@ -41,11 +41,11 @@ impl Daemon {
         let work = move || {
             let wanted = Registration { statement: &text, redirect_uri: redirect_uri.as_deref() };
             let result = wipe_stack_after::<THREAD, _>(|| oauth::register(&context, &wanted));
-            let result = result.map(|Registered { credentials, ignored }| {
-                if !ignored.is_empty() {
-                    let ignored = ignored.join(", ");
+            let result = result.map(|Registered { credentials, absent }| {
+                if !absent.is_empty() {
+                    let absent = absent.join(", ");
                     log::warn!(
-                        "{app}: registered, but the answer's {ignored} cannot be read, and counts \
+                        "{app}: registered, but the answer's {absent} is missing or cannot be read, and counts \
                          as absent"
                     );
                 }

@@ -44,6 +44,9 @@ impl Lifecycle {
             app.registration =
                 RetryState::new(not_too_soon(plan, app, statement, servers, &self.boot_id, now));
             self.actions.extend(sign_out(app, statement, servers));
+        } else {
+            // What the server said of another statement is nobody's trouble any more.
+            app.registration.succeed(Plan::fixed(now.boot));
         }
         let ready = app.candidate(servers).is_some_and(|best| Some(best.statement) == wanted);
         let served = app.token.as_ref().map(|token| token.statement) == wanted;
@@ -206,7 +209,9 @@ impl Lifecycle {
         if served.is_some() && best.is_some() && best != served {
             app.fetching.plan = Plan::fixed(now.boot);
         }
-        let Some(statement) = app.to_register(servers) else { return };
+        let Some(statement) = app.to_register(servers) else {
+            return app.registration.succeed(Plan::fixed(now.boot));
+        };
         // A new statement of an application in use is registered at once, a first one lazily.
         let plan = if app.record.active.is_some() { Plan::fixed(now.boot) } else { lazy };
         app.registration =

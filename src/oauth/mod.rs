@@ -47,9 +47,9 @@ pub struct Registration<'a> {
 pub struct Registered {
     /// The credentials, and of the rest what is legible.
     pub credentials: Credentials,
-    /// The members that say nothing legible. They count as absent: a registration costs viewers
+    /// The members that are missing or say nothing legible. They count as absent: a registration costs viewers
     /// too much to be thrown away for what is information only.
-    pub ignored: Vec<&'static str>,
+    pub absent: Vec<&'static str>,
 }
 
 /// Registers an application (RFC 7591, section 3.1) and returns its client credentials.

@@ -61,29 +61,23 @@ pub fn load(ca_file: Option<&Path>) -> Result<Loaded, RootsError> {
     Sources::of_this_process(ca_file).load()
 }
 
-/// What is wrong with the owner or mode of `ca_file`, or of what the environment names, or that it is
-/// not there: its key or variable, and what is expected. Reads no certificate.
+/// What is wrong with `ca_file`, or with what the environment names: its key or variable, what was
+/// found and what is expected; nothing of its content.
 #[must_use]
 pub fn named_fault(ca_file: Option<&Path>) -> Option<(&'static str, String)> {
     let sources = Sources::of_this_process(ca_file);
-    let reader = Reader::of_trusted_files();
-    let told = |what, fault| {
-        let wrong = match fault {
-            Fault::Refused(problem) => problem.to_string().replace("; legal: ", "; expected: "),
-            Fault::Unreadable(error) => format!("cannot be read ({error}); expected: a PEM file"),
-            Fault::Damaged(_) | Fault::Empty => return None,
-        };
-        Some((what, wrong))
+    if !sources.are_named() {
+        return None;
+    }
+    let Err(RootsError::Named { what, fault, .. }) = sources.load() else { return None };
+    let what = if what == "ca_file" { "server.ca_file" } else { what };
+    let wrong = match fault {
+        Fault::Refused(problem) => problem.to_string().replace("; legal: ", "; expected: "),
+        Fault::Unreadable(error) => format!("cannot be read ({error}); expected: a PEM file"),
+        Fault::Damaged(_) => "is damaged; expected: a whole PEM file".to_owned(),
+        Fault::Empty => "has no certificate in it; expected: a PEM file of them".to_owned(),
     };
-    if let Some(file) = &sources.ca_file {
-        return reader.judged_file(file).err().and_then(|fault| told("server.ca_file", fault));
-    }
-    let file = sources.file.iter().find_map(|file| reader.judged_file(file).err());
-    if let Some(fault) = file {
-        return told("SSL_CERT_FILE", fault);
-    }
-    let dir = sources.dirs.iter().find_map(|dir| reader.judged_directory(dir).err());
-    dir.and_then(|fault| told("SSL_CERT_DIR", fault))
+    Some((what, wrong))
 }
 
 /// Where certificates may come from.
@@ -114,11 +108,16 @@ impl Sources {
         }
     }
 
+    /// Nothing else counts then.
+    fn are_named(&self) -> bool {
+        self.ca_file.is_some() || self.file.is_some() || !self.dirs.is_empty()
+    }
+
     fn load(&self) -> Result<Loaded, RootsError> {
         if let Some(file) = &self.ca_file {
             return named("ca_file", Some(file), &[]);
         }
-        match self.file.is_some() || !self.dirs.is_empty() {
+        match self.are_named() {
             true => named("SSL_CERT_FILE", self.file.as_deref(), &self.dirs),
             false => self.system(),
         }

@@ -156,13 +156,34 @@ fn credentials(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<Registered, S
     let mut object = object(answer, &["client_id", "client_secret"], secrets)?;
     let client_id = object.secret("client_id").map_err(fault)?;
     let client_secret = object.secret("client_secret").map_err(fault)?;
-    // All else is information.
-    let mut ignored = Vec::new();
-    let issued_at = told_of(answer, "client_id_issued_at", &mut ignored, Object::number);
-    let redirect_uris = told_of(answer, "redirect_uris", &mut ignored, Object::strings);
-    told_of(answer, "grant_types", &mut ignored, Object::strings);
-    let words = told_of(answer, "scope", &mut ignored, Object::string);
-    let scopes = told_of(answer, "scopes", &mut ignored, Object::strings).unwrap_or_else(|| {
+    // All else is information: what is missing or says nothing legible is named, and counts as absent.
+    let mut absent = Vec::new();
+    let mut named = |key, told: &Told| {
+        if *told != Told::Legible {
+            absent.push(key);
+        }
+    };
+    let (issued_at, told) = told_of(answer, "client_id_issued_at", |object, key| {
+        object.number(key).and_then(|at| match at {
+            Some(milliseconds) if milliseconds > LAST_SECOND => Err(String::new()),
+            at => Ok(at),
+        })
+    });
+    named("client_id_issued_at", &told);
+    let (redirect_uris, told) = told_of(answer, "redirect_uris", Object::strings);
+    named("redirect_uris", &told);
+    let (_, told) = told_of(answer, "grant_types", Object::strings);
+    named("grant_types", &told);
+    // RFC 7591 has the one, Adobe's answers have the other.
+    let (words, scope) = told_of(answer, "scope", Object::string);
+    let (scopes, told) = told_of(answer, "scopes", Object::strings);
+    if scope == Told::Illegible {
+        named("scope", &scope);
+    }
+    if told == Told::Illegible || scope == Told::Missing {
+        named("scopes", &told);
+    }
+    let scopes = scopes.unwrap_or_else(|| {
         words.iter().flat_map(|words| words.split_whitespace()).map(str::to_owned).collect()
     });
     let credentials = Credentials {
@@ -172,23 +193,33 @@ fn credentials(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<Registered, S
         scopes,
         redirect_uris: redirect_uris.unwrap_or_default(),
     };
-    Ok(Registered { credentials, ignored })
+    Ok(Registered { credentials, absent })
 }
 
-/// A member that decides nothing: one that says nothing legible is named and counts as absent.
+/// The end of the year 9999: a later date is one in milliseconds.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// What became of a member that decides nothing.
+#[derive(PartialEq)]
+enum Told {
+    Legible,
+    Missing,
+    Illegible,
+}
+
+/// A member that decides nothing.
 fn told_of<T>(
     answer: &Answer<'_>,
     key: &'static str,
-    ignored: &mut Vec<&'static str>,
     read: impl FnOnce(&mut Object, &str) -> Result<Option<T>, String>,
-) -> Option<T> {
+) -> (Option<T>, Told) {
     let object = Object::parse(answer.body.unwrap_or_default(), &[key]);
     let mut object = object.filter(|object| !object.ambiguous);
-    let value = object.as_mut().and_then(|object| read(object, key).ok());
-    if value.is_none() {
-        ignored.push(key);
+    match object.as_mut().and_then(|object| read(object, key).ok()) {
+        Some(Some(value)) => (Some(value), Told::Legible),
+        Some(None) => (None, Told::Missing),
+        None => (None, Told::Illegible),
     }
-    value.flatten()
 }
 
 fn access_token(answer: &Answer<'_>, secrets: &[&Secret]) -> Result<AccessToken, String> {

@@ -106,7 +106,46 @@ impl Inspection {
     }
 }
 
+/// What a look at the sealed files of one subject has found.
+#[derive(Debug)]
+pub enum Damage {
+    /// It cannot be read, or is of another version: the daemon says `storage-error`.
+    Unusable(StoreError),
+    /// One of its files is not what was written, and the other copy is good.
+    Repairable(String),
+    /// None of its files is what was written.
+    Lost(Subject, String),
+}
+
 impl Inspection {
+    /// What is wrong with the files that are sealed, the key's own check aside.
+    #[must_use]
+    pub fn damage(&self, root: &RootKey) -> Vec<Damage> {
+        let mut found = Vec::new();
+        let subjects = self.sealed.iter().filter_map(|name| Some((names::subject(name)?, name)));
+        let mut subjects: Vec<_> = subjects.filter(|(of, _)| *of != Subject::KeyCheck).collect();
+        // The names are sorted, so that two copies come one after the other.
+        while let Some((subject, _)) = subjects.first().cloned() {
+            let end = subjects.iter().position(|(other, _)| *other != subject);
+            let files: Vec<_> = subjects.drain(..end.unwrap_or(subjects.len())).collect();
+            let (mut good, mut bad) = (false, None);
+            for (_, name) in files {
+                match pair::read(&self.files, root, &subject, name) {
+                    Ok(Found::Good(_)) => good = true,
+                    Ok(Found::Damaged) => bad = Some(name.clone()),
+                    Ok(Found::Missing) => {}
+                    Err(error) => found.push(Damage::Unusable(error)),
+                }
+            }
+            match bad {
+                Some(name) if good => found.push(Damage::Repairable(name)),
+                Some(name) => found.push(Damage::Lost(subject, name)),
+                None => {}
+            }
+        }
+        found
+    }
+
     /// The client credentials of each application and statement, of their two copies the newer one
     /// that opens. What opens in neither is left out.
     ///

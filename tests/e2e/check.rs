@@ -174,6 +174,8 @@ fn what_is_legal_and_hardly_meant_is_a_warning() {
     let said = it.check(&[]);
     assert_eq!(said.code, 0);
     said.has("warning", "configuration", "no application is configured");
+    it.settings(&format!("reload_users = [65534]\n{}", fixture::SETTINGS));
+    it.check(&[]).has("warning", "reload", "65534 is every user or group that has no number here");
 }
 
 #[test]

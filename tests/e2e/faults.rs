@@ -83,7 +83,7 @@ fn a_statement_that_is_missing_or_refused_is_a_fault() {
 }
 
 #[test]
-fn a_file_of_root_certificates_that_others_can_write_or_that_is_missing_is_a_fault() {
+fn a_file_of_root_certificates_that_cannot_be_used_is_a_fault() {
     let mut scene = Scene::new();
     let file = scene.device.config().join("roots.pem");
     fs::write(&file, "").unwrap();
@@ -93,6 +93,16 @@ fn a_file_of_root_certificates_that_others_can_write_or_that_is_missing_is_a_fau
     let refused = "tokend.toml: server.ca_file: has mode 0666; expected: not writable by group or \
                    others (such as 0644)";
     assert_eq!(said(&scene, &player), [refused]);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let begin = "-----BEGIN CERTIFICATE-----";
+    for (content, wrong) in [
+        ("hello", "has no certificate in it; expected: a PEM file of them"),
+        (begin, "is damaged; expected: a whole PEM file"),
+    ] {
+        fs::write(&file, content).unwrap();
+        player.reload().unwrap();
+        assert_eq!(said(&scene, &player), [format!("tokend.toml: server.ca_file: {wrong}")]);
+    }
     fs::remove_file(&file).unwrap();
     player.reload().unwrap();
     assert!(said(&scene, &player)[0].starts_with("tokend.toml: server.ca_file: cannot be read"));

@@ -113,18 +113,14 @@ fn callers(rules: &Rules) -> (Level, String) {
         .collect();
     let message = format!("root, and callers {}", lists.join(", and "));
     let mut names = users.iter().chain(groups).flatten();
-    if names.any(|name| name.number().or(name.id) == Some(NOBODY)) {
-        let meaning = "65534 is every user or group that has no number here, whoever it is";
-        return (Level::Warning, format!("{message}; {meaning}"));
+    if names.any(Name::is_nobody) {
+        return (Level::Warning, format!("{message}; {}", Name::NOBODY_MEANS));
     }
     if somebody {
         return (Level::Ok, message);
     }
     (Level::Warning, format!("root only, for this matches nobody: {message}"))
 }
-
-/// What the kernel shows of each user and group that a namespace has no number for.
-const NOBODY: u32 = 65_534;
 
 fn listed(names: &[String]) -> String {
     if names.is_empty() { "(none)".to_owned() } else { names.join(" or ") }

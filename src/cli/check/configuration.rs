@@ -26,7 +26,11 @@ pub(super) fn check(config: &Config, findings: &mut Diagnostics) {
     let users: Vec<_> = config.settings.reload_users.iter().map(name).collect();
     let root = std::iter::once("root".to_owned());
     let who = root.chain(users).collect::<Vec<_>>().join(", ");
-    findings.ok("reload", format!("may be called by {who}"));
+    let message = format!("may be called by {who}");
+    match config.settings.reload_users.iter().any(Name::is_nobody) {
+        false => findings.ok("reload", message),
+        true => findings.warning("reload", format!("{message}; {}", Name::NOBODY_MEANS)),
+    };
 }
 
 /// One error each.

@@ -4,14 +4,14 @@
 
 use std::io;
 
-use super::diagnostic::Diagnostics;
+use super::diagnostic::{Diagnostics, Level};
 use super::user::{self, User};
 use crate::common::error::chain;
 use crate::config::{KeyFile, Seal};
 use crate::daemon::Options;
 use crate::seal::envelope::{self, Subject};
 use crate::seal::{self, RootKey, SealError};
-use crate::store::{BLANK_KEY, Inspection, LockError, OpenError, StoreError, Verdict};
+use crate::store::{BLANK_KEY, Damage, Inspection, LockError, OpenError, StoreError, Verdict};
 
 /// The state directory, where it is there and could be looked into, and the root key, if it opens
 /// what is stored.
@@ -67,7 +67,39 @@ pub(super) fn check(
             findings.error("state", chain(&OpenError::Store(error)));
         }
     }
-    (Some(look), key.filter(|_| proven))
+    let key = key.filter(|_| proven);
+    for damage in key.as_ref().map(|key| look.damage(key)).unwrap_or_default() {
+        let (level, message) = told(damage);
+        findings.add(level, "state", message);
+    }
+    (Some(look), key)
+}
+
+/// What becomes of a damaged file at the next start.
+fn told(damage: Damage) -> (Level, String) {
+    let lost = |name, what| format!("{name} is damaged, and no copy of it is good: {what}");
+    match damage {
+        Damage::Unusable(error) => (Level::Error, chain(&OpenError::Store(error))),
+        Damage::Repairable(name) => {
+            let message = format!("{name} is damaged: the next start repairs it from its copy");
+            (Level::Warning, message)
+        }
+        Damage::Lost(Subject::Credentials(id, _), name) => {
+            let what = format!("the next start registers {id} again, which signs its viewers out");
+            (Level::Error, lost(name, what))
+        }
+        Damage::Lost(Subject::Identity, name) => {
+            let what = "the next start decides on the device identifier again".to_owned();
+            (Level::Error, lost(name, what))
+        }
+        Damage::Lost(Subject::Token(_), name) => {
+            (Level::Warning, lost(name, "a new token is fetched".to_owned()))
+        }
+        Damage::Lost(_, name) => {
+            let what = "every limit on registrations counts as reached".to_owned();
+            (Level::Warning, lost(name, what))
+        }
+    }
 }
 
 /// The root key, where there is one to be had.

@@ -77,6 +77,24 @@ fn a_refused_new_statement_leaves_the_old_credentials_in_use_with_the_refusal_in
 }
 
 #[test]
+fn what_the_server_said_of_a_statement_that_is_taken_back_is_no_trouble_any_more() {
+    let mut world = World::ready(3600);
+    for statement in [2, 1] {
+        world.statements.insert(app("cinema"), Ok(digest(statement)));
+        let desired = Desired { statement: Ok(digest(statement)) };
+        world.handle(Event::Configured { app: app("cinema"), desired });
+        if statement == 2 {
+            world.run_to_request(seconds(5));
+            world.answer_registration(Err(refused()));
+            assert_eq!(world.view().last_error.0, "tv.tokend.Error.Rejected");
+        }
+    }
+    let view = world.view();
+    assert_eq!((view.last_error, view.state), (Default::default(), AppState::Ready));
+    assert_eq!((view.counters.failures, view.counters.failing_since), (0, 0));
+}
+
+#[test]
 fn credentials_are_sent_only_to_the_origin_that_issued_them() {
     let mut world = World::ready(3600);
     let old = world.slot(1);

@@ -129,6 +129,34 @@ fn whether_the_key_opens_what_is_stored_is_found_out() {
 }
 
 #[test]
+fn a_damaged_file_and_one_of_another_version_are_found_before_a_start_finds_them() {
+    let it = Fixture::with_key();
+    it.fill_state();
+    let [a, b] = ["a", "b"].map(|copy| it.path(&format!("state/device-identity.{copy}")));
+    let good = fs::read(&a).unwrap();
+    let mut worn = good.clone();
+    *worn.last_mut().unwrap() ^= 1;
+    fs::write(&a, &worn).unwrap();
+    let said = it.check(&[]);
+    assert_eq!(said.code, 0, "{said}");
+    said.has("warning", "state", "device-identity.a is damaged: the next start repairs it");
+
+    fs::write(&b, &worn).unwrap();
+    let said = it.check(&[]);
+    assert_eq!(said.code, 78, "{said}");
+    said.has("error", "state", "the next start decides on the device identifier again");
+
+    // Version and complement: the format of a later release.
+    let mut newer = good.clone();
+    newer[8..12].copy_from_slice(&[0, 2, 0xff, 0xfd]);
+    fs::write(&a, &newer).unwrap();
+    fs::write(&b, &good).unwrap();
+    let said = it.check(&[]);
+    assert_eq!(said.code, 78, "{said}");
+    said.has("error", "state", "device-identity.a");
+}
+
+#[test]
 fn a_state_directory_that_tokend_would_refuse_is_an_error() {
     let it = Fixture::with_key();
     fs::create_dir(it.path("real")).unwrap();
