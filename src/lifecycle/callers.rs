@@ -101,6 +101,9 @@ impl Lifecycle {
                     app.fetching.plan = Plan::fixed(now.boot);
                 }
                 self.actions.push(Action::RemoveToken { app: id.clone() });
+            } else if current.is_some() && app.unsaved.token {
+                // The first report could not be stored. This one may be.
+                self.actions.push(Action::RemoveToken { app: id.clone() });
             }
         }
         self.wait(now, id, call, 0, true);

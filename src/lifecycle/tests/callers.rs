@@ -184,6 +184,19 @@ fn a_report_that_cannot_be_stored_is_acted_on_all_the_same() {
 }
 
 #[test]
+fn a_report_that_could_not_be_stored_is_stored_when_it_is_reported_again() {
+    let mut world = World::ready(3600);
+    let token = world.token().unwrap();
+    world.disk_full = true;
+    world.replace(&token);
+    world.answer_token(Err(unavailable()));
+    assert!(world.disk[&app("cinema")].token.is_some());
+    world.disk_full = false;
+    world.replace(&token);
+    assert!(world.disk[&app("cinema")].token.is_none(), "before the next try");
+}
+
+#[test]
 fn a_clock_that_is_set_while_a_token_is_reported_does_not_store_it_again() {
     let mut world = World::ready(3600);
     let old = world.token().unwrap();
