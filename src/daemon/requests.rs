@@ -45,8 +45,8 @@ impl Daemon {
                 if !absent.is_empty() {
                     let absent = absent.join(", ");
                     log::warn!(
-                        "{app}: registered, but the answer's {absent} is missing or cannot be read, and counts \
-                         as absent"
+                        "{app}: registered, but the answer's {absent} is missing or cannot be \
+                         read, and counts as absent"
                     );
                 }
                 credentials

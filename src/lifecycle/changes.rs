@@ -50,7 +50,8 @@ impl Lifecycle {
         }
         let ready = app.candidate(servers).is_some_and(|best| Some(best.statement) == wanted);
         let served = app.token.as_ref().map(|token| token.statement) == wanted;
-        if ready && !served {
+        // What failed was the fetch for the statement before.
+        if ready && (!served || app.fetching.last_failure.is_some()) {
             app.fetching.succeed(Plan::fixed(now.boot));
         }
         if let Some(flight) = &mut app.flight {

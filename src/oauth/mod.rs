@@ -47,8 +47,8 @@ pub struct Registration<'a> {
 pub struct Registered {
     /// The credentials, and of the rest what is legible.
     pub credentials: Credentials,
-    /// The members that are missing or say nothing legible. They count as absent: a registration costs viewers
-    /// too much to be thrown away for what is information only.
+    /// The members that are missing or say nothing legible. They count as absent: a registration
+    /// costs viewers too much to be thrown away for what is information only.
     pub absent: Vec<&'static str>,
 }
 

@@ -128,16 +128,20 @@ impl Inspection {
         while let Some((subject, _)) = subjects.first().cloned() {
             let end = subjects.iter().position(|(other, _)| *other != subject);
             let files: Vec<_> = subjects.drain(..end.unwrap_or(subjects.len())).collect();
-            let (mut good, mut bad) = (false, None);
+            let (mut good, mut bad, mut unusable) = (false, None, false);
             for (_, name) in files {
                 match pair::read(&self.files, root, &subject, name) {
                     Ok(Found::Good(_)) => good = true,
                     Ok(Found::Damaged) => bad = Some(name.clone()),
                     Ok(Found::Missing) => {}
-                    Err(error) => found.push(Damage::Unusable(error)),
+                    Err(error) => {
+                        unusable = true;
+                        found.push(Damage::Unusable(error));
+                    }
                 }
             }
-            match bad {
+            // Of what cannot be used the daemon says so, and overwrites nothing.
+            match bad.filter(|_| !unusable) {
                 Some(name) if good => found.push(Damage::Repairable(name)),
                 Some(name) => found.push(Damage::Lost(subject, name)),
                 None => {}

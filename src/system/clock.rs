@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The clocks: the only place that reads one. Everything else is handed a [`Now`](crate::common::time::Now).
+//! The clocks: the only place that reads one. Everything else is handed a
+//! [`Now`](crate::common::time::Now).
 
 mod kernel;
 

@@ -85,7 +85,10 @@ fn told(damage: Damage) -> (Level, String) {
             (Level::Warning, message)
         }
         Damage::Lost(Subject::Credentials(id, _), name) => {
-            let what = format!("the next start registers {id} again, which signs its viewers out");
+            let what = format!(
+                "if its statement is configured, the next start registers {id} again, which signs \
+                 its viewers out"
+            );
             (Level::Error, lost(name, what))
         }
         Damage::Lost(Subject::Identity, name) => {

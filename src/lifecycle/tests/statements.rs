@@ -95,6 +95,36 @@ fn what_the_server_said_of_a_statement_that_is_taken_back_is_no_trouble_any_more
 }
 
 #[test]
+fn an_answer_about_a_statement_that_was_taken_back_meanwhile_is_no_trouble() {
+    let mut world = World::ready(3600);
+    for statement in [2, 1] {
+        world.statements.insert(app("cinema"), Ok(digest(statement)));
+        let desired = Desired { statement: Ok(digest(statement)) };
+        world.handle(Event::Configured { app: app("cinema"), desired });
+        world.run_to_request(seconds(5));
+    }
+    world.answer_registration(Err(refused()));
+    assert_eq!(world.view().last_error, Default::default());
+}
+
+#[test]
+fn credentials_that_fail_are_no_trouble_once_their_statement_is_taken_back() {
+    let mut world = World::ready(3600);
+    for statement in [2, 1] {
+        world.statements.insert(app("cinema"), Ok(digest(statement)));
+        let desired = Desired { statement: Ok(digest(statement)) };
+        world.handle(Event::Configured { app: app("cinema"), desired });
+        if statement == 2 {
+            world.register_ok();
+            assert!(world.run_to_request(seconds(5)));
+            world.answer_token(Err(refused()));
+            assert_eq!(world.view().last_error.0, "tv.tokend.Error.Rejected");
+        }
+    }
+    assert_eq!(world.view().last_error, Default::default());
+}
+
+#[test]
 fn credentials_are_sent_only_to_the_origin_that_issued_them() {
     let mut world = World::ready(3600);
     let old = world.slot(1);

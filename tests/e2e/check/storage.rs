@@ -154,6 +154,11 @@ fn a_damaged_file_and_one_of_another_version_are_found_before_a_start_finds_them
     let said = it.check(&[]);
     assert_eq!(said.code, 78, "{said}");
     said.has("error", "state", "device-identity.a");
+
+    // Nothing is overwritten then, so nothing is decided again.
+    fs::write(&b, &worn).unwrap();
+    let said = it.check(&[]);
+    assert!(!said.stdout.contains("the next start"), "{said}");
 }
 
 #[test]
